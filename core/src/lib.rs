@@ -1,0 +1,20 @@
+//! What Steadymask knows: masks, optical flow, temporal filters, metrics.
+//!
+//! No I/O, no clock, no async, no threads of its own: bytes in, the same bytes out, natively and in WASM.
+//! A driver (a thread in the server, an async loop in the browser's worker) decodes frames, obtains
+//! per-class probabilities from a network or from files, and pushes both into a [`Stabilizer`], which
+//! gives finished frames back as soon as its look-ahead allows.
+
+mod color;
+mod error;
+pub mod flow;
+mod mask;
+mod plane;
+pub mod resize;
+mod settings;
+
+pub use color::{ColorMatrix, ColorRange, I420, Rotation, rgb_from_i420, rotate};
+pub use error::{Error, Result};
+pub use mask::BitMask;
+pub use plane::{Plane, Rgb};
+pub use settings::{LookAhead, Method, Settings};

@@ -1,0 +1,107 @@
+use crate::{Error, Plane, Result};
+
+/// A binary mask, 64 pixels a word, each row padded to whole words with zeros.
+///
+/// Pixel `(x, y)` is bit `x % 64` of word `y * words_per_row + x / 64`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BitMask {
+    width: usize,
+    height: usize,
+    words: Vec<u64>,
+}
+
+impl BitMask {
+    /// A mask with no pixel set.
+    ///
+    /// # Panics
+    /// When a side is 0 or over [`Plane::MAX_SIDE`].
+    pub fn empty(width: usize, height: usize) -> Self {
+        crate::plane::check_size(width, height).expect("size in range");
+        Self { width, height, words: vec![0; width.div_ceil(64) * height] }
+    }
+
+    /// The pixels whose value is over `threshold`.
+    pub fn from_threshold(plane: &Plane<u8>, threshold: u8) -> Self {
+        Self::from_rows(plane.width(), plane.height(), |y| plane.row(y).iter().map(move |&v| v > threshold))
+    }
+
+    /// The pixels for which `inside(x, y)` holds.
+    ///
+    /// # Panics
+    /// When a side is 0 or over [`Plane::MAX_SIDE`].
+    pub fn from_fn(width: usize, height: usize, inside: impl Fn(usize, usize) -> bool) -> Self {
+        Self::from_rows(width, height, |y| {
+            let inside = &inside;
+            (0..width).map(move |x| inside(x, y))
+        })
+    }
+
+    fn from_rows<I: Iterator<Item = bool>>(width: usize, height: usize, row: impl Fn(usize) -> I) -> Self {
+        let mut mask = Self::empty(width, height);
+        let stride = width.div_ceil(64);
+        for (y, words) in mask.words.chunks_exact_mut(stride).enumerate() {
+            for (x, bit) in row(y).enumerate() {
+                words[x / 64] |= u64::from(bit) << (x % 64);
+            }
+        }
+        mask
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Whether pixel `(x, y)` is set.
+    ///
+    /// # Panics
+    /// When `x >= width` or `y >= height`.
+    pub fn get(&self, x: usize, y: usize) -> bool {
+        assert!(x < self.width && y < self.height, "pixel ({x}, {y}) is outside {}×{}", self.width, self.height);
+        self.words[y * self.width.div_ceil(64) + x / 64] >> (x % 64) & 1 == 1
+    }
+
+    /// Number of pixels set.
+    pub fn area(&self) -> usize {
+        self.words.iter().map(|w| w.count_ones() as usize).sum()
+    }
+
+    /// Number of pixels set in both.
+    ///
+    /// # Errors
+    /// [`Error::FrameSize`] when the sizes differ.
+    pub fn intersection(&self, other: &Self) -> Result<usize> {
+        self.count(other, |a, b| a & b)
+    }
+
+    /// Number of pixels set in either.
+    ///
+    /// # Errors
+    /// [`Error::FrameSize`] when the sizes differ.
+    pub fn union(&self, other: &Self) -> Result<usize> {
+        self.count(other, |a, b| a | b)
+    }
+
+    fn count(&self, other: &Self, op: impl Fn(u64, u64) -> u64) -> Result<usize> {
+        if (self.width, self.height) != (other.width, other.height) {
+            return Err(Error::FrameSize {
+                index: 0,
+                width: other.width,
+                height: other.height,
+                expected_width: self.width,
+                expected_height: self.height,
+            });
+        }
+        Ok(self.words.iter().zip(&other.words).map(|(&a, &b)| op(a, b).count_ones() as usize).sum())
+    }
+
+    /// The mask as a picture of 0 and 255.
+    pub fn to_plane(&self) -> Plane<u8> {
+        Plane::from_fn(self.width, self.height, |x, y| if self.get(x, y) { 255 } else { 0 })
+    }
+}

@@ -1,0 +1,166 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// How the masks are stabilised over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// The masks as they came.
+    None,
+    /// Mean of a centred window.
+    MovingAverage,
+    /// Median of a centred window.
+    Median,
+    /// Exponential smoothing.
+    Exponential,
+    /// MediaPipe's smoothing weighted by uncertainty.
+    Uncertainty,
+    /// Evidence of the past and the future carried along optical flow and fused.
+    #[default]
+    Consensus,
+}
+
+impl Method {
+    /// All methods, in the order in which they are listed to people.
+    pub const ALL: [Self; 6] =
+        [Self::Consensus, Self::MovingAverage, Self::Median, Self::Exponential, Self::Uncertainty, Self::None];
+
+    /// The name used in JSON, on the command line and in URLs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::MovingAverage => "moving_average",
+            Self::Median => "median",
+            Self::Exponential => "exponential",
+            Self::Uncertainty => "uncertainty",
+            Self::Consensus => "consensus",
+        }
+    }
+}
+
+impl std::str::FromStr for Method {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|m| m.name() == name).ok_or_else(|| Error::Setting {
+            field: "method",
+            value: name.into(),
+            allowed: Self::ALL.map(Self::name).join(", "),
+        })
+    }
+}
+
+/// How far into the future the consensus may look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum LookAhead {
+    /// This many frames: 0 is causal (no delay). Memory is bounded for any length of clip.
+    Frames(u32),
+    /// `"all"`: the whole clip is kept in memory until its end.
+    All(All),
+}
+
+/// The word `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum All {
+    /// `"all"`
+    All,
+}
+
+/// ONE description of a run. Command-line flags, JSON bodies and URL parameters are all read into it.
+///
+/// Fields that a method does not use are checked all the same and otherwise ignored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Names of the classes to keep; empty keeps every class but the background.
+    pub classes: Vec<String>,
+    /// The filter.
+    pub method: Method,
+    /// Frames in the window of `moving_average` and `median`: 3, 5, 7 or 9.
+    pub window_size: u32,
+    /// Weight of the present frame in `exponential`: 0.1 to 0.9.
+    pub alpha: f32,
+    /// How much of the previous output an uncertain pixel takes in `uncertainty`: 0 to 1.
+    pub ratio: f32,
+    /// Future frames used by `consensus`: 0 to 64, or `"all"`.
+    pub look_ahead: LookAhead,
+    /// Share of the evidence that `consensus` carries from one frame to the next: 0.5 to 1.
+    pub decay: f32,
+    /// Colour difference, in levels of 255, at which `consensus` mistrusts the flow: 1 to 255.
+    pub color_sigma: f32,
+    /// Probability above which a pixel is in the mask: 0.05 to 0.95. `None` takes the method's own
+    /// (0.3 for `consensus`, whose fused evidence is better calibrated; 0.5 for the others).
+    pub threshold: Option<f32>,
+    /// Short side in pixels at which flow and fusion run: 64 to 1080. Frames are never enlarged for it.
+    pub work_side: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            classes: Vec::new(),
+            method: Method::default(),
+            window_size: 5,
+            alpha: 0.3,
+            ratio: 0.9,
+            look_ahead: LookAhead::Frames(8),
+            decay: 0.95,
+            color_sigma: 12.0,
+            threshold: None,
+            work_side: 240,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks every field against its range.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first field outside its range.
+    pub fn validate(&self) -> Result<()> {
+        if ![3, 5, 7, 9].contains(&self.window_size) {
+            return Err(setting("window_size", self.window_size, "3, 5, 7 or 9"));
+        }
+        within("alpha", self.alpha, 0.1, 0.9)?;
+        within("ratio", self.ratio, 0.0, 1.0)?;
+        within("decay", self.decay, 0.5, 1.0)?;
+        within("color_sigma", self.color_sigma, 1.0, 255.0)?;
+        within("threshold", self.threshold(), 0.05, 0.95)?;
+        if let LookAhead::Frames(n @ 65..) = self.look_ahead {
+            return Err(setting("look_ahead", n, "0 to 64, or \"all\""));
+        }
+        if !(64..=1080).contains(&self.work_side) {
+            return Err(setting("work_side", self.work_side, "64 to 1080"));
+        }
+        Ok(())
+    }
+
+    /// The threshold in force: the one given, or the method's own.
+    pub fn threshold(&self) -> f32 {
+        self.threshold.unwrap_or(if self.method == Method::Consensus { 0.3 } else { 0.5 })
+    }
+
+    /// The size at which flow and fusion run for frames of `width`×`height`: short side `work_side`, long
+    /// side in proportion and even; the frame's own size when it is smaller.
+    pub fn work_size(&self, width: usize, height: usize) -> (usize, usize) {
+        let (short, long) = (width.min(height), width.max(height));
+        let side = self.work_side as usize;
+        if short <= side {
+            return (width, height);
+        }
+        // Rounded to the nearest even number of pixels.
+        let long = (long * side + short) / (2 * short) * 2;
+        if width < height { (side, long) } else { (long, side) }
+    }
+}
+
+fn setting(field: &'static str, value: impl ToString, allowed: &str) -> Error {
+    Error::Setting { field, value: value.to_string(), allowed: allowed.into() }
+}
+
+fn within(field: &'static str, value: f32, low: f32, high: f32) -> Result<()> {
+    if (low..=high).contains(&value) { Ok(()) } else { Err(setting(field, value, &format!("{low} to {high}"))) }
+}
