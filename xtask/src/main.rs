@@ -1,2 +1,43 @@
-//! The chores of the project.
-fn main() {}
+//! The chores of the project: `cargo xtask start`, `cargo xtask test`, `cargo xtask audit`.
+
+mod audit;
+mod build;
+mod run;
+mod test;
+mod tools;
+mod tree;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  start   install what is missing, build, and run the API on port 8000 and the page on port 8080
+  test    install what is missing, build, and run every test, the browser's included
+  build   install what is missing and build the server and the page, nothing more
+  audit   check licences, duplicate crates and, where the network allows, security advisories";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["start"] => build::everything().and_then(|()| build::start()),
+        ["test"] => test::everything(),
+        ["build"] => build::everything(),
+        ["audit"] => audit::everything(),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Building the server and the page, and running both.
+
+use anyhow::Result;
+
+use crate::run::{cargo, command, step, target_folder};
+use crate::tools;
+
+/// The ports that are announced everywhere.
+const API_PORT: &str = "8000";
+const SITE_PORT: &str = "8080";
+
+/// Installs what is missing, then builds the `steadymask` binary and the static site in `dist/`.
+pub fn everything() -> Result<()> {
+    tools::for_building()?;
+    server()?;
+    site()
+}
+
+/// Builds the `steadymask` binary.
+pub fn server() -> Result<()> {
+    step("building the server", cargo(&["build", "--release", "--package", "steadymask-server"]))
+}
+
+/// Builds the static site into `dist/`.
+pub fn site() -> Result<()> {
+    step(
+        "fetching the page's JavaScript package",
+        command("npm", &["ci", "--no-audit", "--no-fund", "--prefix", "web"]),
+    )?;
+    let mut trunk = command("trunk", &["build", "--release", "--offline"]);
+    // Trunk takes NO_COLOR=1 for a malformed flag.
+    trunk.env_remove("NO_COLOR");
+    step("building the page (WASM; the first time takes minutes)", trunk)
+}
+
+/// Runs the API and the page until they are stopped.
+pub fn start() -> Result<()> {
+    let server = target_folder().join("release/steadymask");
+    eprintln!(
+        "\nThe page: http://localhost:{SITE_PORT}\nThe API:  http://localhost:{API_PORT}\nStop both with Ctrl-C\n"
+    );
+    step("running", command(server, &["serve", "--port", API_PORT, "--site", "dist", "--site-port", SITE_PORT]))
+}

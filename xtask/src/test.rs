@@ -1,0 +1,37 @@
+//! Every check there is, cheapest first.
+
+use anyhow::Result;
+
+use crate::run::{cargo, command, root, step, target_folder};
+use crate::{build, tools};
+
+/// Runs everything, stopping at the first failure.
+pub fn everything() -> Result<()> {
+    tools::for_building()?;
+    tools::for_testing()?;
+    step("formatting", cargo(&["fmt", "--all", "--check"]))?;
+    let lint = ["clippy", "--release", "--all-targets", "--", "-D", "warnings"];
+    step("lints", cargo(&lint))?;
+    build::server()?;
+    step("unit, property, parity, command-line and HTTP tests", cargo(&["test", "--release"]))?;
+    step("tests of the page's pure parts", cargo(&["test", "--release", "--package", "steadymask-web", "--lib"]))?;
+    let wasm = [
+        "test",
+        "--release",
+        "--package",
+        "steadymask-core",
+        "--target",
+        "wasm32-unknown-unknown",
+        "--test",
+        "determinism",
+    ];
+    step("the same bytes in WASM", cargo(&wasm))?;
+    build::site()?;
+    step(
+        "fetching the browser tests' JavaScript package",
+        command("npm", &["ci", "--no-audit", "--no-fund", "--prefix", "e2e"]),
+    )?;
+    let mut browser = command("node", &["--test", "e2e/"]);
+    browser.env("STEADYMASK_BIN", target_folder().join("release/steadymask")).env("DIST", root().join("dist"));
+    step("the page in a real browser", browser)
+}
