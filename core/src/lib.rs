@@ -9,6 +9,7 @@ mod color;
 mod error;
 pub mod flow;
 mod mask;
+pub mod overlay;
 mod plane;
 pub mod resize;
 mod settings;
