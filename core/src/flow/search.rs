@@ -1,0 +1,284 @@
+use super::Flow;
+use super::pyramid::{AREA, BORDER, FlowFrame, Level, PATCH, sum};
+use crate::Plane;
+
+type Row = [f32; PATCH];
+
+/// Dense inverse search: finds the [`Flow`] between two [`FlowFrame`]s. Holds the buffers, so that one value
+/// serves a whole clip without allocating anew; it carries nothing else from one call to the next.
+#[derive(Debug, Clone, Default)]
+pub struct DenseInverseSearch {
+    /// Dense flow of the level in work.
+    u: Vec<f32>,
+    v: Vec<f32>,
+    /// Flow of each patch.
+    sparse: Vec<[f32; 2]>,
+    /// Sum of weights of each pixel.
+    weight: Vec<f32>,
+    spare: Vec<f32>,
+}
+
+impl DenseInverseSearch {
+    /// A search with empty buffers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The flow from `from` to `to`: the point `x` of `from` lies at `x + flow(x)` in `to`.
+    ///
+    /// Frames whose shorter side is under 8 pixels give zero flow.
+    ///
+    /// # Panics
+    /// When the frames differ in size or preset.
+    pub fn calc(&mut self, from: &FlowFrame, to: &FlowFrame) -> Flow {
+        assert_eq!((from.size, from.preset), (to.size, to.preset), "frames must be of one size and preset");
+        let (width, height) = from.size;
+        let Some(coarsest) = from.levels.last() else { return Plane::filled(width, height, [0.0; 2]) };
+        let mut size = (coarsest.width, coarsest.height);
+        for plane in [&mut self.u, &mut self.v] {
+            plane.clear();
+            plane.resize(size.0 * size.1, 0.0);
+        }
+        for (from, to) in from.levels.iter().zip(&to.levels).rev() {
+            self.enlarge(&mut size, (from.width, from.height));
+            self.search(from, to);
+            self.densify(from, to);
+        }
+        for level in (0..from.finest).rev() {
+            self.enlarge(&mut size, (width >> level, height >> level));
+        }
+        let vectors = self.u.iter().zip(&self.v).map(|(&u, &v)| [u, v]).collect();
+        Plane::from_vec(width, height, vectors).expect("one vector a pixel")
+    }
+
+    /// Carries the dense flow to the next finer level.
+    fn enlarge(&mut self, size: &mut (usize, usize), target: (usize, usize)) {
+        if *size != target {
+            for plane in [&mut self.u, &mut self.v] {
+                double(plane, *size, &mut self.spare, target);
+                std::mem::swap(plane, &mut self.spare);
+            }
+            *size = target;
+        }
+    }
+
+    /// Finds the flow of each patch, starting from the dense flow: once from the top left, once from the
+    /// bottom right, each patch also trying the flow of the two neighbours visited before it.
+    fn search(&mut self, from: &Level, to: &Level) {
+        let (columns, rows) = (from.xs.len(), from.ys.len());
+        self.sparse.clear();
+        for &y in &from.ys {
+            self.sparse.extend(from.xs.iter().map(|&x| {
+                let centre = (y + PATCH / 2) * from.width + x + PATCH / 2;
+                [self.u[centre], self.v[centre]]
+            }));
+        }
+        for i in 0..columns * rows {
+            let (column, row) = (i % columns, i / columns);
+            let neighbours = [(column > 0).then(|| i - 1), (row > 0).then(|| i - columns)];
+            self.visit(from, to, column, row, neighbours);
+        }
+        for i in (0..columns * rows).rev() {
+            let (column, row) = (i % columns, i / columns);
+            let neighbours = [(column + 1 < columns).then_some(i + 1), (row + 1 < rows).then_some(i + columns)];
+            self.visit(from, to, column, row, neighbours);
+        }
+    }
+
+    fn visit(&mut self, from: &Level, to: &Level, column: usize, row: usize, neighbours: [Option<usize>; 2]) {
+        let i = row * from.xs.len() + column;
+        let patch = Patch::new(from, from.xs[column], from.ys[row], from.normals[i].mean);
+        let mut start = self.sparse[i];
+        let mut least = patch.cost(to, start);
+        for neighbour in neighbours.into_iter().flatten() {
+            let candidate = self.sparse[neighbour];
+            if (candidate[0] - start[0]).abs().max((candidate[1] - start[1]).abs()) < SAME {
+                continue;
+            }
+            let cost = patch.cost(to, candidate);
+            if cost < least {
+                (least, start) = (cost, candidate);
+            }
+        }
+        self.sparse[i] = patch.descend(to, start, from.normals[i].inverse);
+    }
+
+    /// Gives each pixel the mean of the flows of the patches over it, weighted by 1 / max(1, |difference|)
+    /// of the luma where it would come from.
+    fn densify(&mut self, from: &Level, to: &Level) {
+        for plane in [&mut self.u, &mut self.v, &mut self.weight] {
+            plane.clear();
+            plane.resize(from.width * from.height, 0.0);
+        }
+        let corners = from.ys.iter().flat_map(|&y| from.xs.iter().map(move |&x| (x, y)));
+        for ((x, y), &[u, v]) in corners.zip(&self.sparse) {
+            let window = Window::new(to, x as f32 + u, y as f32 + v);
+            window.for_each_row(|row, sample| {
+                let start = (y + row + BORDER) * from.stride + x + BORDER;
+                let image = &from.image[start..start + PATCH];
+                let start = (y + row) * from.width + x;
+                let span = start..start + PATCH;
+                let (us, vs) = (&mut self.u[span.clone()], &mut self.v[span.clone()]);
+                let weights = &mut self.weight[span];
+                for k in 0..PATCH {
+                    let weight = 1.0 / (sample[k] - image[k]).abs().max(1.0);
+                    us[k] += weight * u;
+                    vs[k] += weight * v;
+                    weights[k] += weight;
+                }
+            });
+        }
+        for ((u, v), weight) in self.u.iter_mut().zip(&mut self.v).zip(&self.weight) {
+            *u /= weight;
+            *v /= weight;
+        }
+    }
+}
+
+/// Candidates nearer than this, in pixels, are not tried apart: the descent reaches both.
+const SAME: f32 = 0.05;
+/// The most steps of a descent.
+const STEPS: usize = 12;
+/// A step shorter than this, in pixels, is the last.
+const SHORT: f32 = 0.01;
+
+/// A patch of the first frame.
+struct Patch {
+    x: f32,
+    y: f32,
+    image: [Row; PATCH],
+    /// Gradient less its mean over the patch, which makes sums blind to a change of brightness.
+    dx: [Row; PATCH],
+    dy: [Row; PATCH],
+}
+
+impl Patch {
+    fn new(level: &Level, x: usize, y: usize, mean: [f32; 2]) -> Self {
+        let load = |plane: &[f32], start: usize, mean: f32| -> Row {
+            let row = plane[start..].first_chunk::<PATCH>().expect("patch inside the level");
+            row.map(|v| v - mean)
+        };
+        let at = |row: usize| (y + row) * level.width + x;
+        Self {
+            x: x as f32,
+            y: y as f32,
+            image: std::array::from_fn(|row| load(&level.image, (y + row + BORDER) * level.stride + x + BORDER, 0.0)),
+            dx: std::array::from_fn(|row| load(&level.dx, at(row), mean[0])),
+            dy: std::array::from_fn(|row| load(&level.dy, at(row), mean[1])),
+        }
+    }
+
+    /// Sum of squared differences to the patch of `to` displaced by `flow`, less the difference in brightness.
+    fn cost(&self, to: &Level, flow: [f32; 2]) -> f32 {
+        let (mut plain, mut squared) = ([0.0; PATCH], [0.0; PATCH]);
+        Window::new(to, self.x + flow[0], self.y + flow[1]).for_each_row(|row, sample| {
+            for k in 0..PATCH {
+                let difference = sample[k] - self.image[row][k];
+                plain[k] += difference;
+                squared[k] += difference * difference;
+            }
+        });
+        let plain = sum(&plain);
+        sum(&squared) - plain * plain / AREA
+    }
+
+    /// [`Self::cost`] and half its gradient with respect to the patch's own displacement.
+    fn cost_and_gradient(&self, to: &Level, flow: [f32; 2]) -> (f32, [f32; 2]) {
+        let (mut plain, mut squared, mut dx, mut dy) = ([0.0; PATCH], [0.0; PATCH], [0.0; PATCH], [0.0; PATCH]);
+        Window::new(to, self.x + flow[0], self.y + flow[1]).for_each_row(|row, sample| {
+            for k in 0..PATCH {
+                let difference = sample[k] - self.image[row][k];
+                plain[k] += difference;
+                squared[k] += difference * difference;
+                dx[k] += difference * self.dx[row][k];
+                dy[k] += difference * self.dy[row][k];
+            }
+        });
+        let plain = sum(&plain);
+        (sum(&squared) - plain * plain / AREA, [sum(&dx), sum(&dy)])
+    }
+
+    /// Gauss–Newton from `start`, where the roles of the frames are swapped so that the normal equations stay
+    /// the same; `start` itself where it would lead further than the patch is wide.
+    fn descend(&self, to: &Level, start: [f32; 2], [xx, xy, yy]: [f32; 3]) -> [f32; 2] {
+        let (mut best, mut least) = (start, f32::INFINITY);
+        let mut flow = start;
+        for _ in 0..STEPS {
+            let (cost, [dx, dy]) = self.cost_and_gradient(to, flow);
+            if cost >= least {
+                break;
+            }
+            (best, least) = (flow, cost);
+            let step = [xx * dx + xy * dy, xy * dx + yy * dy];
+            flow = [flow[0] - step[0], flow[1] - step[1]];
+            if step[0] * step[0] + step[1] * step[1] < SHORT * SHORT {
+                best = flow;
+                break;
+            }
+        }
+        let way = [best[0] - start[0], best[1] - start[1]];
+        if way[0] * way[0] + way[1] * way[1] <= AREA { best } else { start }
+    }
+}
+
+/// 8×8 pixels of a level at a fractional place, which all share their bilinear weights.
+struct Window<'a> {
+    pixels: &'a [f32],
+    stride: usize,
+    fx: f32,
+    fy: f32,
+}
+
+impl<'a> Window<'a> {
+    /// `x`, `y`: place of the top left pixel; brought back to where a row and a column still touch the level.
+    fn new(level: &'a Level, x: f32, y: f32) -> Self {
+        let overhang = PATCH as f32 - 1.0;
+        let x = x.max(-overhang).min(level.width as f32 - 1.0) + BORDER as f32;
+        let y = y.max(-overhang).min(level.height as f32 - 1.0) + BORDER as f32;
+        let (left, top) = (x as usize, y as usize);
+        Self {
+            pixels: &level.image[top * level.stride + left..],
+            stride: level.stride,
+            fx: x - left as f32,
+            fy: y - top as f32,
+        }
+    }
+
+    /// Calls `f` with the number of each row and its interpolated pixels.
+    #[inline(always)]
+    fn for_each_row(&self, mut f: impl FnMut(usize, Row)) {
+        let mut above = self.level_row(0);
+        for row in 0..PATCH {
+            let below = self.level_row(row + 1);
+            f(row, std::array::from_fn(|k| above[k] + self.fy * (below[k] - above[k])));
+            above = below;
+        }
+    }
+
+    #[inline(always)]
+    fn level_row(&self, row: usize) -> Row {
+        let pixels = self.pixels[row * self.stride..].first_chunk::<{ PATCH + 1 }>().expect("window in the border");
+        std::array::from_fn(|k| pixels[k] + self.fx * (pixels[k + 1] - pixels[k]))
+    }
+}
+
+/// Twice the size (an odd last row or column is repeated) and twice the values, bilinear.
+fn double(source: &[f32], (width, height): (usize, usize), target: &mut Vec<f32>, (wide, high): (usize, usize)) {
+    target.clear();
+    let mut mixed = vec![0.0; width + 2];
+    for y in 0..high {
+        // The row that covers this one, and the nearer of its neighbours.
+        let near = (y / 2).min(height - 1);
+        let far = if y % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(height - 1) };
+        let (near, far) = (&source[near * width..][..width], &source[far * width..][..width]);
+        for ((mixed, near), far) in mixed[1..].iter_mut().zip(near).zip(far) {
+            *mixed = 1.5 * near + 0.5 * far;
+        }
+        mixed[0] = mixed[1];
+        mixed[width + 1] = mixed[width];
+        target.extend(mixed.windows(3).flat_map(|m| [0.25 * m[0] + 0.75 * m[1], 0.75 * m[1] + 0.25 * m[2]]));
+        if wide > 2 * width {
+            target.push(mixed[width]);
+        }
+    }
+}
