@@ -1,0 +1,256 @@
+//! What page and worker say to each other.
+//!
+//! Both directions are `postMessage` of plain objects. Pictures travel as transferred [`web_sys::ImageBitmap`]s
+//! and files as [`web_sys::Blob`]s (a handle, not a copy); nothing large is ever serialised. The masks of a clip
+//! stay in the worker, as PNG files, and come to the page frame by frame when it asks for a [`Picture`].
+
+use js_sys::Array;
+use serde::{Deserialize, Serialize};
+use steadymask_core::Settings;
+use wasm_bindgen::JsValue;
+use web_sys::{Blob, ImageBitmap};
+
+pub use super::metric::{FrameMetrics, Summary};
+
+/// What the page tells the worker to do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Command {
+    /// Look at a video. Answer: [`Event::Opened`] or [`Event::Failed`]. Drops what an earlier video left.
+    Open(#[serde(with = "serde_wasm_bindgen::preserve")] Blob),
+    /// Segment and stabilise the open video. Answer: [`Event::Progress`] and [`Event::Frame`]s, then
+    /// [`Event::Finished`], [`Event::Cancelled`] or [`Event::Failed`]. Can be given again with other settings.
+    Start(Settings),
+    /// Stop what is running: a run or an export. Answer: [`Event::Cancelled`], at once.
+    Cancel,
+    /// Show frame `index`. Answer: [`Event::Picture`]; of several requests that wait, only the last is answered.
+    /// Allowed from [`Event::Opened`] on, also during a run.
+    Picture {
+        /// Number of the frame, from 0.
+        index: usize,
+    },
+    /// Make a file of a finished run. Answer: [`Event::Exporting`]s, then [`Event::Exported`],
+    /// [`Event::Cancelled`] or [`Event::Failed`].
+    Export(ExportKind),
+}
+
+/// A file that can be made of a finished run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportKind {
+    /// Stabilised masks: a zip of `NNNNN.png`, 8 bits, 0 or 255, frame size.
+    Masks,
+    /// The same before stabilising.
+    RawMasks,
+    /// The video with the stabilised masks drawn on it.
+    Overlay,
+    /// The settings, the metrics of each frame and their summary.
+    Metrics,
+}
+
+/// What the worker tells the page.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Event {
+    /// The network is loaded; the first event of a worker, unless it [`Event::Failed`].
+    Ready(Ready),
+    /// The video can be decoded.
+    Opened(Clip),
+    /// How far the run is; at most some ten times a second.
+    Progress(Progress),
+    /// A frame is finished. Each index comes once, in order, late by the look-ahead.
+    Frame(Frame),
+    /// The run is over, and its results can be seen and exported.
+    Finished(Box<Finished>),
+    /// What was running has been stopped. The results of the stopped run are gone; the video stays open.
+    Cancelled,
+    /// The last command failed. The video, if one was open, stays open unless it was [`Command::Open`] that failed.
+    Failed(Failure),
+    /// A frame to look at.
+    Picture(Picture),
+    /// How far an export is.
+    Exporting {
+        /// Which one.
+        kind: ExportKind,
+        /// 0 to 1.
+        progress: f64,
+    },
+    /// A file to download.
+    Exported {
+        /// Which one.
+        kind: ExportKind,
+        /// A name to save it under.
+        file_name: String,
+        /// Its content, with its media type.
+        #[serde(with = "serde_wasm_bindgen::preserve")]
+        blob: Blob,
+    },
+}
+
+/// What the worker runs on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// Where the network runs: `webgpu` or `cpu`.
+    pub device: String,
+    /// Why there, in words for the person.
+    pub reason: String,
+    /// Names of the classes that can be chosen, without the background.
+    pub classes: Vec<String>,
+}
+
+/// An opened video.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Clip {
+    /// Width in pixels, upright.
+    pub width: usize,
+    /// Height in pixels, upright.
+    pub height: usize,
+    /// Mean frame rate, frames a second.
+    pub fps: f64,
+    /// Length in seconds.
+    pub duration_seconds: f64,
+    /// Number of frames as the container tells; a decoder may find fewer.
+    pub frames: usize,
+    /// Name of the codec: `avc`, `vp9`, …
+    pub codec: String,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Frames that went through the network.
+    pub done: usize,
+    /// Frames of the clip.
+    pub total: usize,
+    /// Speed since the start; `None` on the first frame.
+    pub frames_per_second: Option<f64>,
+    /// Time left, in seconds; `None` on the first frame.
+    pub eta_seconds: Option<f64>,
+}
+
+/// A finished frame. Its masks stay in the worker; ask for its picture to see them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Number of the frame, from 0.
+    pub index: usize,
+    /// When it is shown, in seconds from the start.
+    pub timestamp_seconds: f64,
+    /// Its metrics, before and after.
+    pub metrics: FrameMetrics,
+}
+
+/// A finished run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finished {
+    /// Metrics of the whole clip.
+    pub summary: Summary,
+    /// Where the time went.
+    pub timings: Timings,
+}
+
+/// Where the time of a run went, in milliseconds, all frames together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Frames of the run.
+    pub frames: usize,
+    /// From the start to the last finished frame.
+    pub total_ms: f64,
+    /// Waiting for the decoder and copying its planes.
+    pub decode_ms: f64,
+    /// Colour conversion, rotation and shrinking.
+    pub prepare_ms: f64,
+    /// The network.
+    pub network_ms: f64,
+    /// Flow, fusion and metrics.
+    pub stabilize_ms: f64,
+    /// Masks to frame size and into PNG.
+    pub masks_ms: f64,
+}
+
+/// Why something failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind of failure, for a program.
+    pub code: FailureCode,
+    /// What happened and what to do, for the person.
+    pub message: String,
+}
+
+/// Kinds of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCode {
+    /// The worker could not start: no WebAssembly, a file of the site is missing, no memory.
+    Start,
+    /// The browser lacks WebCodecs.
+    NoWebCodecs,
+    /// Not a video file, or a container that is not known.
+    NotAVideo,
+    /// A media file without a video track.
+    NoVideoTrack,
+    /// A video track without frames.
+    NoFrames,
+    /// A codec that this browser cannot decode.
+    Codec,
+    /// The file is damaged or cut short.
+    Damaged,
+    /// A setting outside its range, or a class that the network does not have.
+    Settings,
+    /// A command that makes no sense now, such as an export before a run.
+    Order,
+    /// The encoder failed, or there is none.
+    Encode,
+    /// A defect of ours.
+    Internal,
+}
+
+/// A frame to look at: three layers of the same size, the clip's, to be drawn on one another.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Picture {
+    /// Number of the frame, from 0.
+    pub index: usize,
+    /// The frame itself, upright.
+    #[serde(with = "serde_wasm_bindgen::preserve")]
+    pub frame: ImageBitmap,
+    /// Its masks; `None` while the frame is not finished.
+    pub masks: Option<Masks>,
+}
+
+/// Masks as layers: opaque white inside, transparent outside. Fill with `globalCompositeOperation = "source-in"`
+/// to give them a colour.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Masks {
+    /// Before stabilising.
+    #[serde(with = "serde_wasm_bindgen::preserve")]
+    pub raw: ImageBitmap,
+    /// After stabilising.
+    #[serde(with = "serde_wasm_bindgen::preserve")]
+    pub stabilized: ImageBitmap,
+}
+
+impl Event {
+    /// What must be transferred with the event, not copied.
+    pub fn transferables(&self) -> Array {
+        match self {
+            Self::Picture(Picture { frame, masks, .. }) => {
+                let layers = masks.iter().flat_map(|masks| [&masks.raw, &masks.stabilized]);
+                std::iter::once(frame).chain(layers).collect()
+            }
+            _ => Array::new(),
+        }
+    }
+}
+
+/// A command or an event as `postMessage` takes it.
+///
+/// # Errors
+/// When the value cannot be put into JavaScript, which these types always can.
+pub fn to_message<T: Serialize>(value: &T) -> Result<JsValue, serde_wasm_bindgen::Error> {
+    value.serialize(&serde_wasm_bindgen::Serializer::new())
+}
+
+/// A command or an event as `onmessage` gives it.
+///
+/// # Errors
+/// When it is not one, for instance because page and worker are of different versions.
+pub fn from_message<T: for<'a> Deserialize<'a>>(message: JsValue) -> Result<T, serde_wasm_bindgen::Error> {
+    serde_wasm_bindgen::from_value(message)
+}
