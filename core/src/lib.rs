@@ -7,15 +7,21 @@
 
 mod color;
 mod error;
+pub mod filter;
 pub mod flow;
 mod mask;
+pub mod metric;
+mod motion;
 pub mod overlay;
 mod plane;
 pub mod resize;
 mod settings;
+mod stabilizer;
 
 pub use color::{ColorMatrix, ColorRange, I420, Rotation, rgb_from_i420, rotate};
 pub use error::{Error, Result};
-pub use mask::BitMask;
+pub use mask::{BitMask, union_of};
+pub use motion::Motion;
 pub use plane::{Plane, Rgb};
-pub use settings::{LookAhead, Method, Settings};
+pub use settings::{All, LookAhead, Method, Settings};
+pub use stabilizer::{Finished, RAW_LEVEL, Stabilizer};

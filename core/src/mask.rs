@@ -105,3 +105,19 @@ impl BitMask {
         Plane::from_fn(self.width, self.height, |x, y| if self.get(x, y) { 255 } else { 0 })
     }
 }
+
+/// The pixel-wise maximum of the classes' probabilities: how likely a pixel is in any of them.
+///
+/// # Panics
+/// When `planes` is empty or the sizes differ.
+pub fn union_of(planes: &[Plane<u8>]) -> Plane<u8> {
+    let (first, rest) = planes.split_first().expect("at least one plane");
+    let mut union = first.clone();
+    for plane in rest {
+        assert_eq!(plane.size(), union.size(), "planes of different sizes");
+        for (union, &p) in union.data_mut().iter_mut().zip(plane.data()) {
+            *union = (*union).max(p);
+        }
+    }
+    union
+}

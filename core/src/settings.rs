@@ -143,6 +143,13 @@ impl Settings {
         self.threshold.unwrap_or(if self.method == Method::Consensus { 0.3 } else { 0.5 })
     }
 
+    /// The level over which a probability of 0–255 is in the mask: `p > level` exactly where
+    /// `p / 255 > threshold()`.
+    pub fn threshold_level(&self) -> u8 {
+        // The product is exact in f64.
+        (f64::from(self.threshold()) * 255.0) as u8
+    }
+
     /// The size at which flow and fusion run for frames of `width`×`height`: short side `work_side`, long
     /// side in proportion and even; the frame's own size when it is smaller.
     pub fn work_size(&self, width: usize, height: usize) -> (usize, usize) {

@@ -1,0 +1,46 @@
+//! Temporal filters: per-class probabilities of one shot in, steadier ones out, a fixed number of frames later.
+//!
+//! A filter sees one shot only: the [`Stabilizer`](crate::Stabilizer) finishes it at every scene cut.
+
+mod exponential;
+mod median;
+mod moving_average;
+mod none;
+mod uncertainty;
+mod window;
+
+use std::sync::Arc;
+
+pub use exponential::Exponential;
+pub use median::Median;
+pub use moving_average::MovingAverage;
+pub use none::Unfiltered;
+pub use uncertainty::Uncertainty;
+
+use crate::{Method, Motion, Plane, Settings};
+
+/// One shot's filter. Planes come one a class, the same classes in the same order and of one size in each frame.
+pub trait TemporalFilter: Send {
+    /// Takes the next frame, with its motion since the frame before (`None` for the first), and gives the
+    /// oldest frame that needs no more of the future. Frames come out in the order in which they went in.
+    fn push(&mut self, planes: &[Plane<u8>], motion: Option<&Arc<Motion>>) -> Option<Vec<Plane<u8>>>;
+
+    /// Ends the shot: the frames still held back, in order. The filter is then as new.
+    fn finish(&mut self) -> Vec<Vec<Plane<u8>>>;
+}
+
+/// The filter that `settings` ask for.
+pub fn from_settings(settings: &Settings) -> Box<dyn TemporalFilter> {
+    match settings.method {
+        Method::None | Method::Consensus => Box::new(Unfiltered),
+        Method::MovingAverage => Box::new(MovingAverage::new(settings.window_size as usize)),
+        Method::Median => Box::new(Median::new(settings.window_size as usize)),
+        Method::Exponential => Box::new(Exponential::new(settings.alpha)),
+        Method::Uncertainty => Box::new(Uncertainty::new(settings.ratio)),
+    }
+}
+
+/// A probability in 0–255 as the nearest level.
+fn level(probability: f32) -> u8 {
+    (probability + 0.5) as u8
+}

@@ -1,0 +1,203 @@
+use serde::{Deserialize, Serialize};
+
+use super::overlap::{dice, iou, share};
+use crate::{BitMask, Error, Motion, Result};
+
+/// Trust over which a pixel counts in [`motion_compensated_instability`].
+pub const TRUSTED: f32 = 0.3;
+
+/// What is known of one frame's mask. Comparisons with the frame before are `None` on the first frame of a shot.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MaskMetrics {
+    /// Share of the frame that the mask covers, 0 to 1.
+    pub area: f32,
+    /// Intersection over union with the frame before.
+    pub iou: Option<f32>,
+    /// Dice coefficient with the frame before.
+    pub dice: Option<f32>,
+    /// `1 − iou`. Rewards a frozen mask: see [`Self::motion_compensated_instability`].
+    pub instability: Option<f32>,
+    /// Change that motion does not explain: [`motion_compensated_instability`]. An estimate.
+    pub motion_compensated_instability: Option<f32>,
+}
+
+/// What is known of one frame, before and after stabilising; masks are unions over the classes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FrameMetrics {
+    /// Number of the frame, from 0.
+    pub index: usize,
+    /// Whether a new shot begins here. The first frame of a clip is none.
+    pub scene_cut: bool,
+    /// How far the motion since the frame before can be trusted, mean over the pixels, 0 to 1.
+    pub mean_trust: Option<f32>,
+    /// The mask as it came, at threshold ½.
+    pub before: MaskMetrics,
+    /// The stabilised mask.
+    pub after: MaskMetrics,
+}
+
+/// Means over a clip. `None` where no frame has the value.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SummaryMetrics {
+    /// Mean share of the frame that the mask covers, 0 to 1.
+    pub area: f32,
+    /// Mean intersection over union of neighbouring frames.
+    pub temporal_consistency: Option<f32>,
+    /// Mean Dice coefficient of neighbouring frames.
+    pub dice: Option<f32>,
+    /// Mean `1 − IoU` of neighbouring frames.
+    pub instability: Option<f32>,
+    /// Mean change that motion does not explain. An estimate.
+    pub motion_compensated_instability: Option<f32>,
+}
+
+/// By how many percent stabilising lowered each instability: `100 (before − after) / before`.
+///
+/// `None` where there was none to lower.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Improvement {
+    /// Of the classic instability, which also rewards a frozen mask.
+    pub instability: Option<f32>,
+    /// Of the motion-compensated one.
+    pub motion_compensated_instability: Option<f32>,
+}
+
+/// What is known of a clip.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Number of frames.
+    pub frames: usize,
+    /// Numbers of the frames at which a new shot begins.
+    pub scene_cuts: Vec<usize>,
+    /// Mean of the frames' mean trust.
+    pub mean_trust: Option<f32>,
+    /// The masks as they came.
+    pub before: SummaryMetrics,
+    /// The stabilised masks.
+    pub after: SummaryMetrics,
+    /// How much was gained.
+    pub improvement_percent: Improvement,
+}
+
+/// Change between two frames' masks that motion does not explain, 0 to 1: `1 − IoU(warp(previous), current)` over
+/// the pixels whose trust is over [`TRUSTED`].
+///
+/// `motion` is the motion between the two; masks are warped by the nearest pixel.
+///
+/// # Errors
+/// [`Error::FrameSize`](crate::Error::FrameSize) when the sizes differ.
+pub fn motion_compensated_instability(previous: &BitMask, current: &BitMask, motion: &Motion) -> Result<f32> {
+    let (width, height) = (current.width(), current.height());
+    let flow = &motion.backward;
+    for (w, h) in [flow.size(), (previous.width(), previous.height())] {
+        if (w, h) != (width, height) {
+            let (expected_width, expected_height) = (width, height);
+            return Err(Error::FrameSize { index: 0, width: w, height: h, expected_width, expected_height });
+        }
+    }
+    let (mut intersection, mut union) = (0, 0);
+    for y in 0..height {
+        let trust = motion.backward_trust.row(y);
+        for (x, (&[dx, dy], &trust)) in flow.row(y).iter().zip(trust).enumerate() {
+            if trust > TRUSTED {
+                // A cast of a negative number is 0: the edge pixel is repeated.
+                let from_x = ((x as f32 + dx + 0.5) as usize).min(width - 1);
+                let from_y = ((y as f32 + dy + 0.5) as usize).min(height - 1);
+                let (a, b) = (previous.get(from_x, from_y), current.get(x, y));
+                intersection += usize::from(a && b);
+                union += usize::from(a || b);
+            }
+        }
+    }
+    Ok(1.0 - share(intersection, union))
+}
+
+/// The metrics of a clip's masks, a frame at a time.
+#[derive(Debug, Clone, Default)]
+pub struct MaskAccumulator {
+    previous: Option<BitMask>,
+    area: Mean,
+    iou: Mean,
+    dice: Mean,
+    motion_compensated: Mean,
+}
+
+impl MaskAccumulator {
+    /// Takes the next frame's mask, and the motion since the frame before; `None` begins a new shot.
+    ///
+    /// # Errors
+    /// [`Error::FrameSize`](crate::Error::FrameSize) when the size is not that of the frame before.
+    pub fn push(&mut self, mask: BitMask, motion: Option<&Motion>) -> Result<MaskMetrics> {
+        let mut metrics = MaskMetrics {
+            area: share(mask.area(), mask.width() * mask.height()),
+            iou: None,
+            dice: None,
+            instability: None,
+            motion_compensated_instability: None,
+        };
+        if let (Some(previous), Some(motion)) = (&self.previous, motion) {
+            let iou = iou(previous, &mask)?;
+            metrics.iou = Some(iou);
+            metrics.dice = Some(dice(previous, &mask)?);
+            metrics.instability = Some(1.0 - iou);
+            metrics.motion_compensated_instability = Some(motion_compensated_instability(previous, &mask, motion)?);
+        }
+        self.area.push(Some(metrics.area));
+        self.iou.push(metrics.iou);
+        self.dice.push(metrics.dice);
+        self.motion_compensated.push(metrics.motion_compensated_instability);
+        self.previous = Some(mask);
+        Ok(metrics)
+    }
+
+    /// The means so far.
+    pub fn summary(&self) -> SummaryMetrics {
+        let iou = self.iou.get();
+        SummaryMetrics {
+            area: self.area.get().unwrap_or(0.0),
+            temporal_consistency: iou,
+            dice: self.dice.get(),
+            instability: iou.map(|iou| 1.0 - iou),
+            motion_compensated_instability: self.motion_compensated.get(),
+        }
+    }
+}
+
+/// By how many percent `after` is lower than `before`; `None` when `before` is 0.
+pub fn improvement_percent(before: f32, after: f32) -> Option<f32> {
+    (before > 0.0).then(|| 100.0 * (before - after) / before)
+}
+
+impl Improvement {
+    /// From the means before and after.
+    pub fn between(before: &SummaryMetrics, after: &SummaryMetrics) -> Self {
+        let percent = |before: Option<f32>, after: Option<f32>| improvement_percent(before?, after?);
+        Self {
+            instability: percent(before.instability, after.instability),
+            motion_compensated_instability: percent(
+                before.motion_compensated_instability,
+                after.motion_compensated_instability,
+            ),
+        }
+    }
+}
+
+/// The mean of the values there are.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Mean {
+    sum: f64,
+    count: usize,
+}
+
+impl Mean {
+    pub fn push(&mut self, value: Option<f32>) {
+        if let Some(value) = value {
+            self.sum += f64::from(value);
+            self.count += 1;
+        }
+    }
+
+    pub fn get(self) -> Option<f32> {
+        (self.count > 0).then(|| (self.sum / self.count as f64) as f32)
+    }
+}

@@ -1,0 +1,138 @@
+use std::{collections::VecDeque, sync::Arc};
+
+use crate::{
+    BitMask, Error, Motion, Plane, Result, Rgb, Settings,
+    filter::{self, TemporalFilter},
+    metric::{FrameMetrics, Improvement, MaskAccumulator, Mean, Summary},
+    plane::check_size,
+    union_of,
+};
+
+/// The level over which a probability of 0–255 that no filter has touched is in the mask: p > ½.
+pub const RAW_LEVEL: u8 = 127;
+
+/// A clip's frames in, steady probabilities out, in order and as soon as the look-ahead allows.
+///
+/// It owns no time and does no I/O: a driver pushes frames and takes what is finished. At most as many frames
+/// are held back as the method looks ahead, whatever the length of the clip.
+pub struct Stabilizer {
+    size: (usize, usize),
+    classes: usize,
+    /// Level over which a stabilised probability is in the mask.
+    level: u8,
+    filter: Box<dyn TemporalFilter>,
+    pushed: usize,
+    /// Frames that the filter holds back, oldest first.
+    pending: VecDeque<Pending>,
+    before: MaskAccumulator,
+    after: MaskAccumulator,
+    mean_trust: Mean,
+    scene_cuts: Vec<usize>,
+}
+
+/// A frame that the filter holds back.
+struct Pending {
+    index: usize,
+    raw: Vec<Plane<u8>>,
+    /// Motion since the frame before, `None` on the first of a shot.
+    motion: Option<Arc<Motion>>,
+}
+
+/// A frame that is done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// Number of the frame, from 0.
+    pub index: usize,
+    /// The probabilities as pushed, one plane a class, 0–255.
+    pub raw: Vec<Plane<u8>>,
+    /// The stabilised probabilities, one plane a class, 0–255.
+    pub stabilized: Vec<Plane<u8>>,
+    /// What was measured on this frame.
+    pub metrics: FrameMetrics,
+}
+
+impl Stabilizer {
+    /// For frames of `width`×`height` pixels with `classes` probability planes each.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] as [`Settings::validate`]; [`Error::Size`] for a side of 0 or over
+    /// [`Plane::MAX_SIDE`]; [`Error::Classes`] for no class.
+    pub fn new(settings: &Settings, width: usize, height: usize, classes: usize) -> Result<Self> {
+        settings.validate()?;
+        check_size(width, height)?;
+        if classes == 0 {
+            return Err(Error::Classes { index: 0, actual: 0, expected: 1 });
+        }
+        Ok(Self {
+            size: (width, height),
+            classes,
+            level: settings.threshold_level(),
+            filter: filter::from_settings(settings),
+            pushed: 0,
+            pending: VecDeque::new(),
+            before: MaskAccumulator::default(),
+            after: MaskAccumulator::default(),
+            mean_trust: Mean::default(),
+            scene_cuts: Vec::new(),
+        })
+    }
+
+    /// Takes the next frame and its probabilities, one plane a class, 0–255; gives the frames that this finishes.
+    ///
+    /// # Errors
+    /// [`Error::FrameSize`] when the frame or a plane is of another size than announced, [`Error::Classes`] for
+    /// another number of planes. The frame is then not taken, and the clip can go on.
+    pub fn push(&mut self, frame: Plane<Rgb>, probabilities: Vec<Plane<u8>>) -> Result<Vec<Finished>> {
+        let index = self.pushed;
+        if probabilities.len() != self.classes {
+            return Err(Error::Classes { index, actual: probabilities.len(), expected: self.classes });
+        }
+        let (expected_width, expected_height) = self.size;
+        for (width, height) in std::iter::once(frame.size()).chain(probabilities.iter().map(Plane::size)) {
+            if (width, height) != self.size {
+                return Err(Error::FrameSize { index, width, height, expected_width, expected_height });
+            }
+        }
+        self.pushed += 1;
+        let motion = (index > 0).then(|| Arc::new(Motion::still(expected_width, expected_height)));
+        let filtered = self.filter.push(&probabilities, motion.as_ref());
+        self.pending.push_back(Pending { index, raw: probabilities, motion });
+        Ok(filtered.into_iter().map(|stabilized| self.complete(stabilized)).collect())
+    }
+
+    /// Ends the clip: the frames still held back, and the summary.
+    pub fn finish(mut self) -> (Vec<Finished>, Summary) {
+        let rest = self.filter.finish();
+        let finished = rest.into_iter().map(|stabilized| self.complete(stabilized)).collect();
+        let (before, after) = (self.before.summary(), self.after.summary());
+        let summary = Summary {
+            frames: self.pushed,
+            scene_cuts: self.scene_cuts,
+            mean_trust: self.mean_trust.get(),
+            improvement_percent: Improvement::between(&before, &after),
+            before,
+            after,
+        };
+        (finished, summary)
+    }
+
+    /// Measures the oldest frame held back, whose stabilised planes have come.
+    fn complete(&mut self, stabilized: Vec<Plane<u8>>) -> Finished {
+        let Pending { index, raw, motion } = self.pending.pop_front().expect("a filter gives no more than it took");
+        let motion = motion.as_deref();
+        let mean_trust = motion.map(Motion::mean_trust);
+        self.mean_trust.push(mean_trust);
+        let measure = |masks: &mut MaskAccumulator, planes: &[Plane<u8>], level| {
+            let mask = BitMask::from_threshold(&union_of(planes), level);
+            masks.push(mask, motion).expect("sizes were checked on the way in")
+        };
+        let metrics = FrameMetrics {
+            index,
+            scene_cut: self.scene_cuts.contains(&index),
+            mean_trust,
+            before: measure(&mut self.before, &raw, RAW_LEVEL),
+            after: measure(&mut self.after, &stabilized, self.level),
+        };
+        Finished { index, raw, stabilized, metrics }
+    }
+}
