@@ -1,7 +1,10 @@
-use crate::{Plane, flow::Flow};
+use crate::{
+    Plane, Rgb,
+    flow::{self, DenseInverseSearch, Flow, FlowFrame, Preset},
+};
 
 /// Motion between two neighbouring frames, both ways, and how far it can be trusted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Motion {
     /// Where each pixel of the earlier frame lies in the later.
     pub forward: Flow,
@@ -13,19 +16,37 @@ pub struct Motion {
     pub backward_trust: Plane<f32>,
 }
 
-impl Motion {
-    /// No motion, fully trusted.
-    ///
-    /// # Panics
-    /// When a side is 0 or over [`Plane::MAX_SIDE`].
-    pub fn still(width: usize, height: usize) -> Self {
-        let (flow, trust) = (Plane::filled(width, height, [0.0; 2]), Plane::filled(width, height, 1.0));
-        Self { forward: flow.clone(), forward_trust: trust.clone(), backward: flow, backward_trust: trust }
+/// Finds the [`Motion`] of a clip, a frame at a time.
+#[derive(Debug, Clone)]
+pub struct MotionEstimator {
+    color_sigma: f32,
+    search: DenseInverseSearch,
+    previous: Option<(Plane<Rgb>, FlowFrame)>,
+}
+
+impl MotionEstimator {
+    /// `color_sigma` as in [`flow::trust`].
+    pub fn new(color_sigma: f32) -> Self {
+        Self { color_sigma, search: DenseInverseSearch::new(), previous: None }
     }
 
-    /// Mean trust in the way back, 0 to 1.
-    pub fn mean_trust(&self) -> f32 {
-        let trust = self.backward_trust.data();
-        (trust.iter().map(|&t| f64::from(t)).sum::<f64>() / trust.len() as f64) as f32
+    /// The motion from the frame pushed before to `frame`; `None` for the first.
+    ///
+    /// # Panics
+    /// When `frame` is of another size than the one before.
+    pub fn push(&mut self, frame: Plane<Rgb>) -> Option<Motion> {
+        let prepared = FlowFrame::new(&frame.luma(), Preset::default());
+        let motion = self.previous.as_ref().map(|(earlier, earlier_prepared)| {
+            let forward = self.search.calc(earlier_prepared, &prepared);
+            let backward = self.search.calc(&prepared, earlier_prepared);
+            Motion {
+                forward_trust: flow::trust(&forward, &backward, earlier, &frame, self.color_sigma),
+                backward_trust: flow::trust(&backward, &forward, &frame, earlier, self.color_sigma),
+                forward,
+                backward,
+            }
+        });
+        self.previous = Some((frame, prepared));
+        motion
     }
 }

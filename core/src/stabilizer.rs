@@ -1,8 +1,9 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
-    BitMask, Error, Motion, Plane, Result, Rgb, Settings,
+    BitMask, Error, Motion, MotionEstimator, Plane, Result, Rgb, Settings,
     filter::{self, TemporalFilter},
+    flow,
     metric::{FrameMetrics, Improvement, MaskAccumulator, Mean, Summary},
     plane::check_size,
     union_of,
@@ -20,6 +21,7 @@ pub struct Stabilizer {
     classes: usize,
     /// Level over which a stabilised probability is in the mask.
     level: u8,
+    estimator: MotionEstimator,
     filter: Box<dyn TemporalFilter>,
     pushed: usize,
     /// Frames that the filter holds back, oldest first.
@@ -36,6 +38,7 @@ struct Pending {
     raw: Vec<Plane<u8>>,
     /// Motion since the frame before, `None` on the first of a shot.
     motion: Option<Arc<Motion>>,
+    scene_cut: bool,
 }
 
 /// A frame that is done.
@@ -67,6 +70,7 @@ impl Stabilizer {
             size: (width, height),
             classes,
             level: settings.threshold_level(),
+            estimator: MotionEstimator::new(settings.color_sigma),
             filter: filter::from_settings(settings),
             pushed: 0,
             pending: VecDeque::new(),
@@ -94,9 +98,16 @@ impl Stabilizer {
             }
         }
         self.pushed += 1;
-        let motion = (index > 0).then(|| Arc::new(Motion::still(expected_width, expected_height)));
-        let filtered = self.filter.push(&probabilities, motion.as_ref());
-        self.pending.push_back(Pending { index, raw: probabilities, motion });
+        let mut motion = self.estimator.push(frame).map(Arc::new);
+        let mut filtered = Vec::new();
+        let scene_cut = motion.as_ref().is_some_and(|motion| flow::is_scene_cut(&motion.backward_trust));
+        if scene_cut {
+            self.scene_cuts.push(index);
+            motion = None;
+            filtered = self.filter.finish();
+        }
+        filtered.extend(self.filter.push(&probabilities, motion.as_ref()));
+        self.pending.push_back(Pending { index, raw: probabilities, motion, scene_cut });
         Ok(filtered.into_iter().map(|stabilized| self.complete(stabilized)).collect())
     }
 
@@ -118,9 +129,10 @@ impl Stabilizer {
 
     /// Measures the oldest frame held back, whose stabilised planes have come.
     fn complete(&mut self, stabilized: Vec<Plane<u8>>) -> Finished {
-        let Pending { index, raw, motion } = self.pending.pop_front().expect("a filter gives no more than it took");
+        let Pending { index, raw, motion, scene_cut } =
+            self.pending.pop_front().expect("a filter gives no more than it took");
         let motion = motion.as_deref();
-        let mean_trust = motion.map(Motion::mean_trust);
+        let mean_trust = motion.map(|motion| flow::mean_trust(&motion.backward_trust));
         self.mean_trust.push(mean_trust);
         let measure = |masks: &mut MaskAccumulator, planes: &[Plane<u8>], level| {
             let mask = BitMask::from_threshold(&union_of(planes), level);
@@ -128,7 +140,7 @@ impl Stabilizer {
         };
         let metrics = FrameMetrics {
             index,
-            scene_cut: self.scene_cuts.contains(&index),
+            scene_cut,
             mean_trust,
             before: measure(&mut self.before, &raw, RAW_LEVEL),
             after: measure(&mut self.after, &stabilized, self.level),

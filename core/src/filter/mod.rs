@@ -2,6 +2,7 @@
 //!
 //! A filter sees one shot only: the [`Stabilizer`](crate::Stabilizer) finishes it at every scene cut.
 
+mod consensus;
 mod exponential;
 mod median;
 mod moving_average;
@@ -11,6 +12,7 @@ mod window;
 
 use std::sync::Arc;
 
+pub use consensus::Consensus;
 pub use exponential::Exponential;
 pub use median::Median;
 pub use moving_average::MovingAverage;
@@ -32,7 +34,8 @@ pub trait TemporalFilter: Send {
 /// The filter that `settings` ask for.
 pub fn from_settings(settings: &Settings) -> Box<dyn TemporalFilter> {
     match settings.method {
-        Method::None | Method::Consensus => Box::new(Unfiltered),
+        Method::None => Box::new(Unfiltered),
+        Method::Consensus => Box::new(Consensus::new(settings.decay, settings.look_ahead)),
         Method::MovingAverage => Box::new(MovingAverage::new(settings.window_size as usize)),
         Method::Median => Box::new(Median::new(settings.window_size as usize)),
         Method::Exponential => Box::new(Exponential::new(settings.alpha)),

@@ -6,6 +6,6 @@ mod temporal;
 pub use overlap::{dice, iou};
 pub(crate) use temporal::Mean;
 pub use temporal::{
-    FrameMetrics, Improvement, MaskAccumulator, MaskMetrics, Summary, SummaryMetrics, TRUSTED, improvement_percent,
+    FrameMetrics, Improvement, MaskAccumulator, MaskMetrics, Summary, SummaryMetrics, improvement_percent,
     motion_compensated_instability,
 };

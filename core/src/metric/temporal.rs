@@ -1,10 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::overlap::{dice, iou, share};
-use crate::{BitMask, Error, Motion, Result};
-
-/// Trust over which a pixel counts in [`motion_compensated_instability`].
-pub const TRUSTED: f32 = 0.3;
+use crate::{BitMask, Error, Motion, Result, flow::TRUSTED};
 
 /// What is known of one frame's mask. Comparisons with the frame before are `None` on the first frame of a shot.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
