@@ -58,10 +58,10 @@ function makeClips() {
     '-c:v', 'libx264', '-pix_fmt', 'yuv420p', 'variable.mp4');
   ffmpeg(...small, 'scale=320:180:out_range=pc:out_color_matrix=bt601', '-frames:v', '10', '-c:v', 'libx264',
     '-pix_fmt', 'yuvj420p', '-color_range', 'pc', '-colorspace', 'smpte170m', 'full-range.mp4');
-  for (const size of ['160:90', '240:136']) {
-    ffmpeg(...small, `scale=${size}`, '-frames:v', '6', '-c:v', 'libvpx-vp9', '-pix_fmt', 'yuv420p', `part ${size}.webm`);
+  for (const height of [90, 136]) {
+    ffmpeg(...small, `scale=240:${height}`, '-frames:v', '6', '-c:v', 'libvpx-vp9', '-pix_fmt', 'yuv420p', `${height}.webm`);
   }
-  writeFileSync(join(SCRATCH, 'parts.txt'), "file 'part 160:90.webm'\nfile 'part 240:136.webm'\n");
+  writeFileSync(join(SCRATCH, 'parts.txt'), "file '90.webm'\nfile '136.webm'\n");
   ffmpeg('-f', 'concat', '-i', 'parts.txt', '-c', 'copy', 'resized.webm');
   ffmpeg('-f', 'lavfi', '-i', 'sine=duration=1', '-c:a', 'aac', 'sound.m4a');
   writeFileSync(join(SCRATCH, 'notes.mp4'), 'These are notes, not a video.\n'.repeat(50));
