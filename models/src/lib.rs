@@ -1,1 +1,48 @@
-//! models
+//! The networks of Steadymask: RGB frames in, a probability for each class and pixel out.
+//!
+//! A [`Segmenter`] is loaded once and then asked for batches of frames. It scales them to what its network
+//! wants, runs the network on the CPU or the GPU, scales the result back to the frames' size and gives 8-bit
+//! probabilities. All of burn, the tensor library, lives in this crate, and none of its types leave it.
+//!
+//! - `net`: the networks, one file each; they differ in layers and in how frames go in and logits come out.
+//! - `weights`: state dictionaries, from safetensors or PyTorch files, under the names torchvision gives.
+//! - `device`: which processor, and why.
+//! - `input`, `output`: frames to the network's input; logits to probabilities.
+//!
+//! Features: `embedded` (default) carries the default network's weights in the binary; `wgpu` adds the GPU
+//! (WebGPU in the browser).
+//!
+//! ```
+//! use steadymask_core::Plane;
+//! use steadymask_models::{DeviceChoice, Segmenter, block_on};
+//!
+//! # #[cfg(feature = "embedded")]
+//! # fn main() -> Result<(), steadymask_models::Error> {
+//! let segmenter = block_on(Segmenter::embedded(DeviceChoice::Cpu))?;
+//! let classes = segmenter.class_ids(&["person".into(), "dog".into()])?;
+//! let frame = Plane::filled(64, 48, [90, 120, 60]);
+//! let probabilities = block_on(segmenter.segment(&[&frame], &classes))?;
+//! assert_eq!(probabilities[0][1].size(), (64, 48)); // of dog, in the first frame
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "embedded"))]
+//! # fn main() {}
+//! ```
+
+mod device;
+mod error;
+mod input;
+mod net;
+mod output;
+mod segmenter;
+mod weights;
+
+pub use device::{DeviceChoice, DeviceReport};
+pub use error::{Error, Result};
+pub use segmenter::{ModelInfo, Segmenter, VOC_CLASSES};
+
+/// Runs a future of this crate to its end on this thread. Browsers cannot block: there, await it.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    pollster::block_on(future)
+}

@@ -1,0 +1,151 @@
+//! MobileNetV3-Large (Howard et al. 2019), its last stage dilated for segmentation, as torchvision's
+//! `mobilenet_v3_large(dilated=True)`.
+
+use burn::tensor::{Tensor, activation::hard_swish};
+
+use super::{
+    Conv,
+    inverted_residual::{
+        Activation::{self, HardSwish, Relu},
+        InvertedResidual, SqueezeExcitation,
+    },
+};
+use crate::{
+    Result,
+    weights::{ConvShape, Loader},
+};
+
+/// The ε of the batch norms in the body; those of the heads have torch's default.
+const EPSILON: f32 = 1e-3;
+
+/// Channels after the stem.
+const STEM: usize = 16;
+
+/// The table of the paper, one row a block.
+struct Block {
+    kernel: usize,
+    inside: usize,
+    outputs: usize,
+    squeeze: bool,
+    activation: Activation,
+    /// The stride of the classifier; a dilated block does not stride.
+    stride: usize,
+    dilation: usize,
+}
+
+const fn block(
+    kernel: usize,
+    inside: usize,
+    outputs: usize,
+    squeeze: bool,
+    activation: Activation,
+    stride: usize,
+    dilation: usize,
+) -> Block {
+    Block { kernel, inside, outputs, squeeze, activation, stride, dilation }
+}
+
+/// The blocks 1 to 15.
+const BLOCKS: [Block; 15] = [
+    block(3, 16, 16, false, Relu, 1, 1),
+    block(3, 64, 24, false, Relu, 2, 1),
+    block(3, 72, 24, false, Relu, 1, 1),
+    block(5, 72, 40, true, Relu, 2, 1),
+    block(5, 120, 40, true, Relu, 1, 1),
+    block(5, 120, 40, true, Relu, 1, 1),
+    block(3, 240, 80, false, HardSwish, 2, 1),
+    block(3, 200, 80, false, HardSwish, 1, 1),
+    block(3, 184, 80, false, HardSwish, 1, 1),
+    block(3, 184, 80, false, HardSwish, 1, 1),
+    block(3, 480, 112, true, HardSwish, 1, 1),
+    block(3, 672, 112, true, HardSwish, 1, 1),
+    block(5, 672, 160, true, HardSwish, 2, 2),
+    block(5, 960, 160, true, HardSwish, 1, 2),
+    block(5, 960, 160, true, HardSwish, 1, 2),
+];
+
+/// How many blocks it takes to the finer features, at stride 8.
+const LOW: usize = 4;
+
+#[derive(Debug)]
+pub(super) struct MobileNetV3Large {
+    stem: Conv,
+    blocks: Vec<InvertedResidual>,
+    last: Conv,
+}
+
+/// What a head is given.
+pub(super) struct Features {
+    /// `[batch, 40, ⌈height / 8⌉, ⌈width / 8⌉]`
+    pub(super) low: Tensor<4>,
+    /// `[batch, 960, ⌈height / 16⌉, ⌈width / 16⌉]`
+    pub(super) high: Tensor<4>,
+}
+
+impl MobileNetV3Large {
+    /// Channels of the finer features.
+    pub(super) const LOW: usize = BLOCKS[LOW - 1].outputs;
+    /// Channels of the coarser features.
+    pub(super) const HIGH: usize = 960;
+
+    /// Takes `{prefix}.0` to `{prefix}.16`.
+    pub(super) fn load(loader: &mut Loader, prefix: &str) -> Result<Self> {
+        let conv_norm = |loader: &mut Loader, name: String, shape| {
+            loader.conv_norm(&format!("{name}.0"), &format!("{name}.1"), EPSILON, shape)
+        };
+        let stem = ConvShape { inputs: 3, outputs: STEM, kernel: 3, stride: 2, dilation: 1, groups: 1 };
+        let stem = conv_norm(loader, format!("{prefix}.0"), stem)?;
+        let mut inputs = STEM;
+        let mut blocks = Vec::with_capacity(BLOCKS.len());
+        for (i, block) in BLOCKS.into_iter().enumerate() {
+            let Block { kernel, inside, outputs, squeeze, activation, stride, dilation } = block;
+            // Parts that a block does not have are not counted.
+            let mut part = 0;
+            let mut next = || {
+                part += 1;
+                format!("{prefix}.{}.block.{}", i + 1, part - 1)
+            };
+            let expand = if inside == inputs {
+                None
+            } else {
+                Some(conv_norm(loader, next(), ConvShape::pointwise(inputs, inside))?)
+            };
+            let depthwise_stride = if dilation > 1 { 1 } else { stride };
+            blocks.push(InvertedResidual {
+                expand,
+                depthwise: conv_norm(loader, next(), ConvShape::depthwise(inside, kernel, depthwise_stride, dilation))?,
+                squeeze: if squeeze { Some(squeeze_excitation(loader, &next(), inside)?) } else { None },
+                project: conv_norm(loader, next(), ConvShape::pointwise(inside, outputs))?,
+                activation,
+                residual: stride == 1 && inputs == outputs,
+            });
+            inputs = outputs;
+        }
+        let last =
+            conv_norm(loader, format!("{prefix}.{}", BLOCKS.len() + 1), ConvShape::pointwise(inputs, Self::HIGH))?;
+        Ok(Self { stem, blocks, last })
+    }
+
+    /// `[batch, 3, height, width]` → features at strides 8 and 16
+    pub(super) fn forward(&self, x: Tensor<4>) -> Features {
+        let (fine, coarse) = self.blocks.split_at(LOW);
+        let stem = hard_swish(self.stem.forward(x));
+        let low = fine.iter().fold(stem, |x, block| block.forward(x));
+        let high = coarse.iter().fold(low.clone(), |x, block| block.forward(x));
+        Features { low, high: hard_swish(self.last.forward(high)) }
+    }
+}
+
+fn squeeze_excitation(loader: &mut Loader, name: &str, channels: usize) -> Result<SqueezeExcitation> {
+    let squeezed = round_to_eight(channels / 4);
+    Ok(SqueezeExcitation {
+        fc1: loader.conv(&format!("{name}.fc1"), ConvShape::pointwise(channels, squeezed))?,
+        fc2: loader.conv(&format!("{name}.fc2"), ConvShape::pointwise(squeezed, channels))?,
+    })
+}
+
+/// The nearest multiple of 8, at least 8, and never more than a tenth below (torchvision's `_make_divisible`).
+fn round_to_eight(channels: usize) -> usize {
+    let rounded = ((channels + 4) / 8 * 8).max(8);
+    if rounded * 10 < channels * 9 { rounded + 8 } else { rounded }
+}

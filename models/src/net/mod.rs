@@ -1,0 +1,111 @@
+//! The networks. Each file is one part, built from a state dictionary by the names torchvision gives.
+
+mod deeplab_v3;
+mod inverted_residual;
+mod lraspp;
+mod mobilenet_v2;
+mod mobilenet_v3;
+
+use burn::tensor::{Device, Tensor, module::conv2d, ops::ConvOptions};
+
+use crate::{
+    Error, Result,
+    input::{Normalization, Sides},
+    output::Alignment,
+    weights::{Loader, StateDict},
+};
+
+/// A convolution and how it is applied.
+#[derive(Debug)]
+pub(crate) struct Conv {
+    /// `[outputs, inputs / groups, kernel, kernel]`
+    pub(crate) weight: Tensor<4>,
+    /// `[outputs]`
+    pub(crate) bias: Option<Tensor<1>>,
+    pub(crate) options: ConvOptions<2>,
+}
+
+impl Conv {
+    /// `[batch, inputs, height, width]` → `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        conv2d(x, self.weight.clone(), self.bias.clone(), self.options.clone())
+    }
+}
+
+/// The mean of each channel: `[batch, channels, height, width]` → `[batch, channels, 1, 1]`.
+fn global_mean(x: Tensor<4>) -> Tensor<4> {
+    x.mean_dim(3).mean_dim(2)
+}
+
+/// What is particular to a network besides its layers.
+#[derive(Debug)]
+pub(crate) struct Architecture {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Which input sizes it is given.
+    pub(crate) sides: Sides,
+    /// How 8-bit colours become its input.
+    pub(crate) normalization: Normalization,
+    /// How its logits lie on its input.
+    pub(crate) alignment: Alignment,
+    /// Tensors by which its weights are told from others'.
+    marks: &'static [&'static str],
+    load: fn(&mut Loader) -> Result<Layers>,
+}
+
+/// Every network known.
+static ARCHITECTURES: [&Architecture; 2] = [&deeplab_v3::ARCHITECTURE, &lraspp::ARCHITECTURE];
+
+/// The layers of a network, and the number of its classes.
+#[derive(Debug)]
+struct Layers {
+    classes: usize,
+    forward: Box<dyn Forward>,
+}
+
+/// `[batch, 3, height, width]` → logits `[batch, classes, grid height, grid width]`.
+trait Forward: std::fmt::Debug + Send + Sync {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4>;
+}
+
+/// A network on a device.
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub(crate) architecture: &'static Architecture,
+    layers: Layers,
+}
+
+impl Network {
+    /// Recognises the network by the names of its tensors and builds it on `device`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownNetwork`], [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::SurplusTensors`].
+    pub(crate) fn load(weights: &StateDict, device: &Device) -> Result<Self> {
+        let architecture = ARCHITECTURES
+            .into_iter()
+            .find(|a| a.marks.iter().all(|mark| weights.get(mark).is_some()))
+            .ok_or_else(|| unknown(weights))?;
+        let mut loader = Loader::new(architecture.name, weights, device);
+        let layers = (architecture.load)(&mut loader)?;
+        loader.finish()?;
+        Ok(Self { architecture, layers })
+    }
+
+    /// How many classes it tells apart, the background among them.
+    pub(crate) fn classes(&self) -> usize {
+        self.layers.classes
+    }
+
+    /// `[batch, 3, height, width]` → logits `[batch, classes, grid height, grid width]`.
+    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.layers.forward.forward(x)
+    }
+}
+
+fn unknown(weights: &StateDict) -> Error {
+    let found: Vec<&str> = weights.names().take(3).collect();
+    Error::UnknownNetwork {
+        found: if found.is_empty() { "none at all".into() } else { format!("{}, …", found.join(", ")) },
+        expected: ARCHITECTURES.map(|a| a.name).join(" or "),
+    }
+}

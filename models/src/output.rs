@@ -1,0 +1,236 @@
+//! Logits on their way to probabilities. Plain arithmetic in a fixed order: the same logits give the same
+//! bytes natively and in WASM.
+
+use steadymask_core::Plane;
+
+/// How the grid of logits lies on the network's input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Alignment {
+    /// Corner logits on the centres of the corner pixels (`align_corners = true`).
+    Corners,
+    /// Logits in the middle of equal shares of the input (`align_corners = false`).
+    HalfPixel,
+}
+
+/// The logits of a batch.
+///
+/// # Shapes
+/// `values`: `[frames, classes, height, width]`
+pub(crate) struct Logits {
+    pub(crate) values: Vec<f32>,
+    pub(crate) shape: [usize; 4],
+    pub(crate) alignment: Alignment,
+    /// Width and height of the network's input in pixels.
+    pub(crate) input: (usize, usize),
+}
+
+/// Classes are taken in groups of so many, which compilers turn into vector instructions.
+const LANES: usize = 8;
+/// Stands in for the classes that fill up the last group: its exponential is 0.
+const NEVER: f32 = -1e30;
+
+impl Logits {
+    /// The probabilities of frame `index` at the size `(width, height)`: logits interpolated bilinearly,
+    /// softmax over all classes, rounded to 255ths. One plane for each of `class_ids`, or, where these are
+    /// empty, one of everything but class 0.
+    pub(crate) fn probabilities(
+        &self,
+        index: usize,
+        (width, height): (usize, usize),
+        class_ids: &[usize],
+    ) -> Vec<Plane<u8>> {
+        let [_, classes, grid_height, grid_width] = self.shape;
+        let grid = self.interleaved(index);
+        let stride = classes.div_ceil(LANES);
+        let columns = taps(self.alignment, width, self.input.0, grid_width);
+        let rows = taps(self.alignment, height, self.input.1, grid_height);
+
+        let mut planes = vec![Plane::filled(width, height, 0u8); class_ids.len().max(1)];
+        let mut row = vec![[0.0; LANES]; grid_width * stride];
+        let mut pixel = vec![[0.0; LANES]; stride];
+        for (y, tap) in rows.iter().enumerate() {
+            let [above, below] =
+                [tap.first, tap.second].map(|y| &grid[y * grid_width * stride..(y + 1) * grid_width * stride]);
+            mix(&mut row, above, below, tap.weight);
+            for (x, tap) in columns.iter().enumerate() {
+                let [left, right] = [tap.first, tap.second].map(|x| &row[x * stride..(x + 1) * stride]);
+                mix(&mut pixel, left, right, tap.weight);
+                let sum = exponentiate(&mut pixel);
+                let byte = |e: f32| (e / sum * 255.0 + 0.5) as u8;
+                let pixel = pixel.as_flattened();
+                if class_ids.is_empty() {
+                    planes[0].row_mut(y)[x] = byte(sum - pixel[0]);
+                }
+                for (plane, &class) in planes.iter_mut().zip(class_ids) {
+                    plane.row_mut(y)[x] = byte(pixel[class]);
+                }
+            }
+        }
+        planes
+    }
+
+    /// The logits of a frame with those of one place side by side, filled up to whole groups.
+    fn interleaved(&self, index: usize) -> Vec<[f32; LANES]> {
+        let [_, classes, height, width] = self.shape;
+        let places = height * width;
+        let stride = classes.div_ceil(LANES);
+        let frame = &self.values[index * classes * places..(index + 1) * classes * places];
+        let mut grid = vec![[NEVER; LANES]; places * stride];
+        for (class, plane) in frame.chunks_exact(places).enumerate() {
+            for (place, &value) in plane.iter().enumerate() {
+                grid[place * stride + class / LANES][class % LANES] = value;
+            }
+        }
+        grid
+    }
+}
+
+/// Between which two logits a pixel lies, and the weight of the second: 0 to 1.
+#[derive(Debug, Clone, Copy)]
+struct Tap {
+    first: usize,
+    second: usize,
+    weight: f32,
+}
+
+/// One tap for each of `frame` pixels, which the network saw as `input` pixels and answered with `grid` logits.
+fn taps(alignment: Alignment, frame: usize, input: usize, grid: usize) -> Vec<Tap> {
+    let (frame_pixels, input, last) = (frame as f64, input as f64, grid as f64 - 1.0);
+    (0..frame)
+        .map(|i| {
+            // Where the middle of the pixel lies on the input, pixel centres at whole numbers.
+            let on_input = (i as f64 + 0.5) * input / frame_pixels - 0.5;
+            let on_grid = match alignment {
+                Alignment::Corners => on_input * last / (input - 1.0),
+                Alignment::HalfPixel => (on_input + 0.5) * (last + 1.0) / input - 0.5,
+            };
+            let on_grid = on_grid.clamp(0.0, last);
+            let first = on_grid.floor();
+            let second = (first as usize + 1).min(grid - 1);
+            Tap { first: first as usize, second, weight: (on_grid - first) as f32 }
+        })
+        .collect()
+}
+
+fn mix(out: &mut [[f32; LANES]], first: &[[f32; LANES]], second: &[[f32; LANES]], weight: f32) {
+    for ((out, a), b) in out.iter_mut().zip(first).zip(second) {
+        for lane in 0..LANES {
+            out[lane] = a[lane] + (b[lane] - a[lane]) * weight;
+        }
+    }
+}
+
+/// Replaces each value by its exponential, scaled so that the greatest is 1, and gives their sum.
+fn exponentiate(values: &mut [[f32; LANES]]) -> f32 {
+    let mut greatest = [f32::NEG_INFINITY; LANES];
+    for group in &*values {
+        for lane in 0..LANES {
+            greatest[lane] = if group[lane] > greatest[lane] { group[lane] } else { greatest[lane] };
+        }
+    }
+    let greatest = greatest.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    let mut sums = [0.0; LANES];
+    for group in values {
+        for lane in 0..LANES {
+            group[lane] = exp(group[lane] - greatest);
+            sums[lane] += group[lane];
+        }
+    }
+    sums.into_iter().sum()
+}
+
+/// The exponential of `x ≤ 0`, within 3e-7 relative; 0 below −87.
+///
+/// `exp(x) = 2ⁿ·exp(r)` with `n` whole and `|r| ≤ ln 2 / 2`, where the Taylor polynomial of degree 6 is exact
+/// to 2e-7. Without branches or calls, so that it becomes vector instructions, and the same everywhere, which
+/// the platforms' own exponentials are not.
+fn exp(x: f32) -> f32 {
+    // 1.5·2²³: adding it rounds to a whole number, which then stands in the lowest bits.
+    const ROUND: f32 = 12_582_912.0;
+    // ln 2 in two parts, of which the first has few enough bits that n·LN_2_HIGH is exact.
+    const LN_2_HIGH: f32 = 0.693_359_4;
+    const LN_2_LOW: f32 = -2.121_944_4e-4;
+
+    let bounded = if x > -87.0 { x } else { -87.0 };
+    let shifted = bounded * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = bounded - n * LN_2_HIGH - n * LN_2_LOW;
+    let polynomial =
+        1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0))))));
+    let power = f32::from_bits(shifted.to_bits().wrapping_add(127) << 23);
+    if x > -87.0 { polynomial * power } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exponential_is_right() {
+        for i in 0..=870_000 {
+            let x = -(i as f32) * 1e-4;
+            let (ours, exact) = (f64::from(exp(x)), f64::from(x).exp());
+            assert!(x <= -87.0 && ours == 0.0 || (ours / exact - 1.0).abs() < 3e-7, "exp({x}) = {ours}, not {exact}");
+        }
+        assert_eq!(exp(0.0), 1.0);
+        assert_eq!(exp(NEVER), 0.0);
+    }
+
+    /// Interpolation and softmax as they are written in books, in 64 bits.
+    fn reference(logits: &Logits, index: usize, (width, height): (usize, usize), class: Option<usize>) -> Plane<u8> {
+        let [_, classes, grid_height, grid_width] = logits.shape;
+        let at = |class: usize, y: usize, x: usize| {
+            f64::from(logits.values[((index * classes + class) * grid_height + y) * grid_width + x])
+        };
+        let place = |i: usize, frame: usize, input: usize, grid: usize| {
+            let on_input = (i as f64 + 0.5) * input as f64 / frame as f64 - 0.5;
+            let on_grid = match logits.alignment {
+                Alignment::Corners => on_input * (grid as f64 - 1.0) / (input as f64 - 1.0),
+                Alignment::HalfPixel => (on_input + 0.5) * grid as f64 / input as f64 - 0.5,
+            };
+            on_grid.clamp(0.0, grid as f64 - 1.0)
+        };
+        Plane::from_fn(width, height, |x, y| {
+            let x = place(x, width, logits.input.0, grid_width);
+            let y = place(y, height, logits.input.1, grid_height);
+            let (left, top) = (x.floor() as usize, y.floor() as usize);
+            let (right, bottom) = ((left + 1).min(grid_width - 1), (top + 1).min(grid_height - 1));
+            let (fx, fy) = (x.fract(), y.fract());
+            let exponentials: Vec<f64> = (0..classes)
+                .map(|c| {
+                    let above = at(c, top, left) * (1.0 - fx) + at(c, top, right) * fx;
+                    let below = at(c, bottom, left) * (1.0 - fx) + at(c, bottom, right) * fx;
+                    (above * (1.0 - fy) + below * fy).exp()
+                })
+                .collect();
+            let sum: f64 = exponentials.iter().sum();
+            let share = class.map_or(1.0 - exponentials[0] / sum, |c| exponentials[c] / sum);
+            (share * 255.0).round() as u8
+        })
+    }
+
+    #[test]
+    fn probabilities_agree_with_the_reference() {
+        for alignment in [Alignment::Corners, Alignment::HalfPixel] {
+            for (classes, grid, input, frame) in
+                [(21, (4, 3), (49, 33), (50, 32)), (2, (3, 3), (33, 33), (1, 1)), (9, (5, 3), (65, 33), (129, 7))]
+            {
+                let shape = [2, classes, grid.1, grid.0];
+                let values = (0..shape.iter().product::<usize>())
+                    .map(|i| ((i * 7919 + 13) % 1009) as f32 / 60.0 - 8.0)
+                    .collect();
+                let logits = Logits { values, shape, alignment, input };
+                for index in 0..2 {
+                    let named = logits.probabilities(index, frame, &[classes - 1, 0]);
+                    let rest = logits.probabilities(index, frame, &[]);
+                    let expected = [Some(classes - 1), Some(0), None].map(|c| reference(&logits, index, frame, c));
+                    for (plane, expected) in named.iter().chain(&rest).zip(&expected) {
+                        assert_eq!(plane.size(), frame);
+                        let apart = plane.data().iter().zip(expected.data()).map(|(a, b)| a.abs_diff(*b)).max();
+                        assert!(apart <= Some(1), "{apart:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::Serialize;
+use steadymask_core::{Plane, Rgb};
+
+use crate::{
+    DeviceChoice, DeviceReport, Error, Result, device, input::tensor_from_frames, net::Network, output::Logits,
+    weights::StateDict,
+};
+
+/// The classes of PASCAL VOC, which both networks tell apart.
+pub const VOC_CLASSES: [&str; 21] = [
+    "background",
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+];
+
+/// What a network is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ModelInfo {
+    /// Its name.
+    pub name: String,
+    /// The name of its architecture.
+    pub architecture: &'static str,
+    /// How many numbers it has learned.
+    pub parameters: usize,
+    /// The classes it tells apart, by number; 0 is the background.
+    pub classes: Vec<String>,
+}
+
+/// A network, ready on its device.
+#[derive(Debug)]
+pub struct Segmenter {
+    network: Network,
+    device: Device,
+    report: DeviceReport,
+    info: ModelInfo,
+}
+
+impl Segmenter {
+    /// Loads the network that the crate carries.
+    ///
+    /// # Errors
+    /// [`Error::DeviceUnavailable`] when `device` asks for a GPU that does not work.
+    #[cfg(feature = "embedded")]
+    pub async fn embedded(device: DeviceChoice) -> Result<Self> {
+        use crate::weights::embedded::{NAME, SAFETENSORS};
+        Self::load(&StateDict::from_safetensors(SAFETENSORS)?, Some(NAME), device).await
+    }
+
+    /// Loads a network from the bytes of a safetensors file; which one, the names of its tensors tell.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] and its neighbours when the file is damaged or of no network known;
+    /// [`Error::DeviceUnavailable`] when `device` asks for a GPU that does not work.
+    pub async fn from_safetensors(bytes: Vec<u8>, device: DeviceChoice) -> Result<Self> {
+        let weights = StateDict::from_safetensors(&bytes)?;
+        drop(bytes);
+        Self::load(&weights, None, device).await
+    }
+
+    /// Loads a network from a state dictionary that `torch.save` wrote (`.pth`).
+    ///
+    /// # Errors
+    /// As [`Self::from_safetensors`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub async fn from_pytorch(path: &std::path::Path, device: DeviceChoice) -> Result<Self> {
+        Self::load(&StateDict::from_pytorch(path)?, None, device).await
+    }
+
+    async fn load(weights: &StateDict, name: Option<&str>, choice: DeviceChoice) -> Result<Self> {
+        let cpu = Device::flex();
+        let network = Network::load(weights, &cpu)?;
+        let info = ModelInfo {
+            name: name.unwrap_or(network.architecture.name).into(),
+            architecture: network.architecture.name,
+            parameters: weights.parameters(),
+            classes: class_names(network.classes()),
+        };
+        let on_cpu = Self { network, device: cpu, report: DeviceReport::cpu(""), info };
+        let why_not = match device::choose(choice).await? {
+            Ok(gpu) => {
+                let on_gpu = Self {
+                    network: Network::load(weights, &gpu.device)?,
+                    device: gpu.device,
+                    report: gpu.report,
+                    info: on_cpu.info.clone(),
+                };
+                match on_gpu.agrees_with(&on_cpu).await {
+                    Ok(()) => return Ok(on_gpu),
+                    Err(reason) if choice == DeviceChoice::WebGpu => return Err(device::unavailable(reason)),
+                    Err(reason) => reason,
+                }
+            }
+            Err(reason) => reason,
+        };
+        Ok(Self { report: DeviceReport::cpu(why_not), ..on_cpu })
+    }
+
+    /// What network this is.
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// The names of the classes, by number; 0 is the background.
+    pub fn classes(&self) -> &[String] {
+        &self.info.classes
+    }
+
+    /// The numbers of the classes of these names; none for none.
+    ///
+    /// # Errors
+    /// [`Error::UnknownClass`], which lists the names there are.
+    pub fn class_ids(&self, names: &[String]) -> Result<Vec<usize>> {
+        let id = |name: &String| {
+            self.classes()
+                .iter()
+                .position(|class| class == name)
+                .ok_or_else(|| Error::UnknownClass { name: name.clone(), available: self.classes().join(", ") })
+        };
+        names.iter().map(id).collect()
+    }
+
+    /// The device in use, and why.
+    pub fn device(&self) -> &DeviceReport {
+        &self.report
+    }
+
+    /// The probabilities, as `round(255·p)`, of classes in a batch of frames of one size: a plane at the
+    /// frames' size for each frame and each of `class_ids`, in their order. Empty `class_ids` give one plane a
+    /// frame: the probability of anything but the background.
+    ///
+    /// # Errors
+    /// [`Error::FrameSize`], [`Error::ClassId`]; [`Error::DeviceFailed`] and [`Error::Garbage`] when the device
+    /// does.
+    pub async fn segment(&self, frames: &[&Plane<Rgb>], class_ids: &[usize]) -> Result<Vec<Vec<Plane<u8>>>> {
+        let Some(first) = frames.first() else { return Ok(Vec::new()) };
+        let size = first.size();
+        if let Some((index, frame)) = frames.iter().enumerate().find(|(_, frame)| frame.size() != size) {
+            let (width, height) = frame.size();
+            return Err(Error::FrameSize { index, width, height, expected_width: size.0, expected_height: size.1 });
+        }
+        let last = self.classes().len() - 1;
+        if let Some(&id) = class_ids.iter().find(|&&id| id > last) {
+            return Err(Error::ClassId { id, last });
+        }
+
+        let architecture = self.network.architecture;
+        let input_size = architecture.sides.of_frame(size.0, size.1);
+        let input = tensor_from_frames(frames, input_size, architecture.normalization, &self.device);
+        let (values, shape) = self.logits(input).await?;
+        let logits = Logits { values, shape, alignment: architecture.alignment, input: input_size };
+        Ok((0..frames.len()).map(|index| logits.probabilities(index, size, class_ids)).collect())
+    }
+
+    /// Runs the network and reads its logits back: values and shape `[batch, classes, height, width]`.
+    async fn logits(&self, input: Tensor<4>) -> Result<(Vec<f32>, [usize; 4])> {
+        let failed = |reason: String| Error::DeviceFailed { device: self.report.name.clone(), reason };
+        let logits = self.network.forward(input);
+        let shape = logits.dims();
+        let data: TensorData = logits.into_data_async().await.map_err(|e| failed(e.to_string()))?;
+        let values: Vec<f32> = data.try_into_vec().map_err(|e| failed(e.to_string()))?;
+        match values.iter().filter(|value| !value.is_finite()).count() {
+            0 => Ok((values, shape)),
+            count => Err(Error::Garbage { device: self.report.name.clone(), count, total: values.len() }),
+        }
+    }
+
+    /// Whether this device computes what the other does, on a small picture. Shaders that do not compile, for
+    /// one, are not reported but give garbage.
+    async fn agrees_with(&self, other: &Self) -> std::result::Result<(), String> {
+        /// Of the largest logit; devices differ by rounding, a thousand times less.
+        const TOLERANCE: f32 = 0.01;
+        const SIDE: usize = 65;
+
+        let picture = Plane::from_fn(SIDE, SIDE, |x, y| [(x * 3) as u8, (y * 3) as u8, (x * y % 251) as u8]);
+        let run = async |segmenter: &Self| {
+            let normalization = segmenter.network.architecture.normalization;
+            let input = tensor_from_frames(&[&picture], (SIDE, SIDE), normalization, &segmenter.device);
+            segmenter.logits(input).await.map(|(values, _)| values).map_err(|e| e.to_string())
+        };
+        let (ours, expected) = (run(self).await?, run(other).await?);
+        let largest = expected.iter().fold(0f32, |m, v| m.max(v.abs()));
+        let apart = ours.iter().zip(&expected).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+        if ours.len() == expected.len() && apart <= TOLERANCE * largest {
+            Ok(())
+        } else {
+            Err(format!("it computes wrongly: a logit is off by {apart}, with {largest} the largest"))
+        }
+    }
+}
+
+/// The names of `count` classes: VOC's where there are as many.
+fn class_names(count: usize) -> Vec<String> {
+    if count == VOC_CLASSES.len() {
+        VOC_CLASSES.map(String::from).to_vec()
+    } else {
+        std::iter::once("background".to_owned()).chain((1..count).map(|id| format!("class{id}"))).collect()
+    }
+}

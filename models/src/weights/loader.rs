@@ -1,0 +1,132 @@
+use std::collections::BTreeSet;
+
+use burn::tensor::{Device, Tensor, TensorData, ops::ConvOptions};
+
+use super::{StateDict, state_dict::Array};
+use crate::{Error, Result, net::Conv};
+
+/// What a convolution looks like: square kernel, symmetric padding that keeps the size at stride 1.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConvShape {
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) kernel: usize,
+    pub(crate) stride: usize,
+    pub(crate) dilation: usize,
+    pub(crate) groups: usize,
+}
+
+impl ConvShape {
+    /// A 1×1 convolution.
+    pub(crate) fn pointwise(inputs: usize, outputs: usize) -> Self {
+        Self { inputs, outputs, kernel: 1, stride: 1, dilation: 1, groups: 1 }
+    }
+
+    /// A convolution of each channel by itself.
+    pub(crate) fn depthwise(channels: usize, kernel: usize, stride: usize, dilation: usize) -> Self {
+        Self { inputs: channels, outputs: channels, kernel, stride, dilation, groups: channels }
+    }
+}
+
+/// Builds a network's layers from a state dictionary, by the names torchvision gives them, and keeps the
+/// account of what was used.
+pub(crate) struct Loader<'a> {
+    network: &'static str,
+    weights: &'a StateDict,
+    device: &'a Device,
+    used: BTreeSet<String>,
+}
+
+impl<'a> Loader<'a> {
+    /// A loader for the network of that name onto `device`.
+    pub(crate) fn new(network: &'static str, weights: &'a StateDict, device: &'a Device) -> Self {
+        Self { network, weights, device, used: BTreeSet::new() }
+    }
+
+    /// A convolution with a bias: `{name}.weight` and `{name}.bias`.
+    pub(crate) fn conv(&mut self, name: &str, shape: ConvShape) -> Result<Conv> {
+        let weight = self.kernel(name, shape)?.to_vec();
+        let bias = self.vector(name, "bias", shape.outputs)?.to_vec();
+        Ok(self.build(shape, weight, Some(bias)))
+    }
+
+    /// A convolution without a bias: `{name}.weight`.
+    pub(crate) fn conv_without_bias(&mut self, name: &str, shape: ConvShape) -> Result<Conv> {
+        let weight = self.kernel(name, shape)?.to_vec();
+        Ok(self.build(shape, weight, None))
+    }
+
+    /// A convolution without a bias, `{conv}.weight`, and the batch normalisation `norm` behind it, folded
+    /// into one: `γ·(w∗x − μ)/√(σ² + ε) + β = (w·s)∗x + (β − μ·s)` with `s = γ/√(σ² + ε)`.
+    pub(crate) fn conv_norm(&mut self, conv: &str, norm: &str, epsilon: f32, shape: ConvShape) -> Result<Conv> {
+        let mut weight = self.kernel(conv, shape)?.to_vec();
+        let gamma = self.vector(norm, "weight", shape.outputs)?;
+        let beta = self.vector(norm, "bias", shape.outputs)?;
+        let mean = self.vector(norm, "running_mean", shape.outputs)?;
+        let variance = self.vector(norm, "running_var", shape.outputs)?;
+        let scale: Vec<f32> = gamma.iter().zip(variance).map(|(g, v)| g / (v + epsilon).sqrt()).collect();
+        let kernel_len = weight.len() / shape.outputs;
+        for (kernel, scale) in weight.chunks_exact_mut(kernel_len).zip(&scale) {
+            kernel.iter_mut().for_each(|w| *w *= scale);
+        }
+        let bias = beta.iter().zip(mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
+        Ok(self.build(shape, weight, Some(bias)))
+    }
+
+    /// The first extent of a tensor whose size the file decides (the number of classes).
+    pub(crate) fn outputs(&self, name: &str) -> Result<usize> {
+        self.array(name)?.shape.first().copied().filter(|&n| n > 1).ok_or_else(|| Error::Weights {
+            reason: format!("the tensor {name} does not tell two classes or more apart"),
+        })
+    }
+
+    /// Checks that nothing is left over: weights with surplus tensors belong to another network.
+    pub(crate) fn finish(self) -> Result<()> {
+        let mut surplus = self.weights.names().filter(|&name| !self.used.contains(name));
+        match surplus.next() {
+            None => Ok(()),
+            Some(first) => Err(Error::SurplusTensors {
+                network: self.network,
+                count: 1 + surplus.count(),
+                first: first.to_owned(),
+            }),
+        }
+    }
+
+    fn array(&self, name: &str) -> Result<&'a Array> {
+        self.weights.get(name).ok_or_else(|| Error::MissingTensor { network: self.network, tensor: name.to_owned() })
+    }
+
+    fn values(&mut self, tensor: String, expected: &[usize]) -> Result<&'a [f32]> {
+        let array = self.array(&tensor)?;
+        if array.shape != expected {
+            return Err(Error::TensorShape {
+                network: self.network,
+                tensor,
+                actual: array.shape.clone(),
+                expected: expected.to_vec(),
+            });
+        }
+        self.used.insert(tensor);
+        Ok(&array.values)
+    }
+
+    fn kernel(&mut self, name: &str, shape: ConvShape) -> Result<&'a [f32]> {
+        let expected = [shape.outputs, shape.inputs / shape.groups, shape.kernel, shape.kernel];
+        self.values(format!("{name}.weight"), &expected)
+    }
+
+    fn vector(&mut self, name: &str, parameter: &str, len: usize) -> Result<&'a [f32]> {
+        self.values(format!("{name}.{parameter}"), &[len])
+    }
+
+    fn build(&self, shape: ConvShape, weight: Vec<f32>, bias: Option<Vec<f32>>) -> Conv {
+        let ConvShape { inputs, outputs, kernel, stride, dilation, groups } = shape;
+        let padding = kernel / 2 * dilation;
+        Conv {
+            weight: Tensor::from_data(TensorData::new(weight, [outputs, inputs / groups, kernel, kernel]), self.device),
+            bias: bias.map(|bias| Tensor::from_data(TensorData::new(bias, [outputs]), self.device)),
+            options: ConvOptions::new([stride; 2], [padding; 2], [dilation; 2], groups),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Weights on their way into a network.
+
+#[cfg(feature = "embedded")]
+pub(crate) mod embedded;
+mod loader;
+mod state_dict;
+
+pub(crate) use loader::{ConvShape, Loader};
+pub(crate) use state_dict::StateDict;
