@@ -37,7 +37,12 @@ pub fn mean_trust(trust: &Plane<f32>) -> f32 {
     (trust.data().iter().map(|&t| f64::from(t)).sum::<f64>() / trust.data().len() as f64) as f32
 }
 
-/// Whether the two frames show different scenes: most pixels are not [`TRUSTED`].
+/// Whether the two frames show different scenes: too few pixels are [`TRUSTED`].
 pub fn is_scene_cut(trust: &Plane<f32>) -> bool {
-    2 * trust.data().iter().filter(|&&t| t < TRUSTED).count() > trust.data().len()
+    let trusted = trust.data().iter().filter(|&&t| t > TRUSTED).count();
+    (trusted as f32) < CUT_SHARE * trust.data().len() as f32
 }
+
+/// The share of trusted pixels under which there is a cut. Measured on DAVIS 2016: neighbouring frames keep at
+/// least 0.33, even of the fastest sequences; frames of two different sequences at most 0.05.
+const CUT_SHARE: f32 = 0.15;
