@@ -20,7 +20,7 @@ mod stabilizer;
 
 pub use color::{ColorMatrix, ColorRange, I420, Rotation, rgb_from_i420, rotate};
 pub use error::{Error, Result};
-pub use mask::{BitMask, union_of};
+pub use mask::{BitMask, full_mask, union_of};
 pub use motion::{Motion, MotionEstimator};
 pub use plane::{Plane, Rgb};
 pub use settings::{All, LookAhead, Method, Settings};

@@ -121,3 +121,12 @@ pub fn union_of(planes: &[Plane<u8>]) -> Plane<u8> {
     }
     union
 }
+
+/// The mask of 0 and 255 at `width`×`height` of probabilities at any size: scaled first, then cut at `level`
+/// (over it is inside).
+///
+/// # Panics
+/// When `width` or `height` is 0 or over [`Plane::MAX_SIDE`].
+pub fn full_mask(probability: &Plane<u8>, (width, height): (usize, usize), level: u8) -> Plane<u8> {
+    crate::resize::resize(probability, width, height).map(|&p| if p > level { 255 } else { 0 })
+}

@@ -5,3 +5,7 @@
 //! encodes. They speak the [`engine::protocol`] with each other, and nothing with the outside world.
 
 pub mod engine;
+#[cfg(feature = "worker")]
+pub mod media;
+#[cfg(feature = "worker")]
+pub mod worker;

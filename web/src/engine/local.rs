@@ -84,9 +84,11 @@ impl Engine for LocalEngine {
 impl Shared {
     fn start(self: &Rc<Self>, choice: Choice) {
         self.ready.set(false);
-        let url = match choice.device {
-            Device::Cpu => "./worker-cpu_loader.js",
-            Device::WebGpu => "./worker-webgpu_loader.js",
+        let url = match (choice.device, self.wish) {
+            (Device::Cpu, _) => "./worker-cpu_loader.js?device=cpu",
+            // Asked for, a software adapter will do, and the processor will not.
+            (Device::WebGpu, Wish::WebGpu) => "./worker-webgpu_loader.js?device=webgpu",
+            (Device::WebGpu, _) => "./worker-webgpu_loader.js?device=auto",
         };
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
@@ -154,8 +156,10 @@ impl Shared {
         };
         match event {
             Event::Ready(mut ready) => {
-                if let Some(running) = &*self.running.borrow() {
-                    ready.reason.clone_from(&running.choice.reason);
+                if let Some(Running { choice, .. }) = &*self.running.borrow()
+                    && choice.device.name() == ready.device
+                {
+                    ready.reason.clone_from(&choice.reason);
                 }
                 self.ready.set(true);
                 for command in self.waiting.take() {
@@ -166,7 +170,10 @@ impl Shared {
                 }
             }
             Event::Opened(_) if self.restarting.replace(false) => {}
-            Event::Failed(Failure { code: FailureCode::Start, message }) => self.start_failed(message),
+            Event::Failed(Failure { code: FailureCode::Start, message }) if !self.ready.get() => {
+                self.start_failed(message)
+            }
+            Event::Failed(Failure { code: FailureCode::Internal, message }) => self.worker_broke(message),
             Event::Cancelled => {
                 self.cancelling.take();
                 (self.on_event)(Event::Cancelled);
@@ -190,9 +197,14 @@ impl Shared {
         // A script that cannot be loaded gives a plain event, without the message that an error event has.
         let message = Reflect::get(error, &"message".into()).ok().and_then(|message| message.as_string());
         let message = message.unwrap_or_else(|| "a file of the site could not be loaded".into());
+        self.worker_broke(message);
+    }
+
+    /// After a panic nothing in the worker can be trusted.
+    fn worker_broke(self: &Rc<Self>, message: String) {
         if self.ready.get() {
             self.restart();
-            self.fail(FailureCode::Internal, format!("the worker broke and was started anew: {message}"));
+            self.fail(FailureCode::Internal, message);
         } else {
             self.start_failed(message);
         }

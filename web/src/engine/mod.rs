@@ -4,7 +4,6 @@ use std::{cell::RefCell, rc::Rc};
 
 pub mod capability;
 mod local;
-pub mod metric;
 pub mod protocol;
 
 pub use local::LocalEngine;

@@ -6,11 +6,12 @@
 
 use js_sys::Array;
 use serde::{Deserialize, Serialize};
-use steadymask_core::Settings;
+use steadymask_core::{
+    Settings,
+    metric::{FrameMetrics, Summary},
+};
 use wasm_bindgen::JsValue;
 use web_sys::{Blob, ImageBitmap};
-
-pub use super::metric::{FrameMetrics, Summary};
 
 /// What the page tells the worker to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -54,7 +55,7 @@ pub enum Event {
     Ready(Ready),
     /// The video can be decoded.
     Opened(Clip),
-    /// How far the run is; at most some ten times a second.
+    /// How far the run is, after each frame that went in.
     Progress(Progress),
     /// A frame is finished. Each index comes once, in order, late by the look-ahead.
     Frame(Frame),
@@ -146,23 +147,19 @@ pub struct Finished {
     pub timings: Timings,
 }
 
-/// Where the time of a run went, in milliseconds, all frames together.
+/// Where the time of a run went, in seconds, all frames together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timings {
-    /// Frames of the run.
-    pub frames: usize,
-    /// From the start to the last finished frame.
-    pub total_ms: f64,
-    /// Waiting for the decoder and copying its planes.
-    pub decode_ms: f64,
-    /// Colour conversion, rotation and shrinking.
-    pub prepare_ms: f64,
+    /// Decoding, colour conversion, scaling to work size.
+    pub decode: f64,
     /// The network.
-    pub network_ms: f64,
+    pub segment: f64,
     /// Flow, fusion and metrics.
-    pub stabilize_ms: f64,
+    pub stabilize: f64,
     /// Masks to frame size and into PNG.
-    pub masks_ms: f64,
+    pub write: f64,
+    /// From start to end.
+    pub total: f64,
 }
 
 /// Why something failed.
@@ -172,6 +169,25 @@ pub struct Failure {
     pub code: FailureCode,
     /// What happened and what to do, for the person.
     pub message: String,
+}
+
+impl Failure {
+    /// With these words.
+    pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl From<steadymask_core::Error> for Failure {
+    fn from(error: steadymask_core::Error) -> Self {
+        use steadymask_core::Error;
+        let code = match error {
+            Error::Setting { .. } => FailureCode::Settings,
+            Error::Size { .. } | Error::FrameSize { .. } => FailureCode::FrameSize,
+            _ => FailureCode::Internal,
+        };
+        Self::new(code, error.to_string())
+    }
 }
 
 /// Kinds of failure.
@@ -192,6 +208,8 @@ pub enum FailureCode {
     Codec,
     /// The file is damaged or cut short.
     Damaged,
+    /// Frames of several sizes, or too large ones.
+    FrameSize,
     /// A setting outside its range, or a class that the network does not have.
     Settings,
     /// A command that makes no sense now, such as an export before a run.

@@ -1,0 +1,157 @@
+use std::io::{Cursor, Write};
+
+use js_sys::{Array, Uint8Array};
+use serde::Serialize;
+use steadymask_core::{
+    Plane, Settings,
+    metric::{FrameMetrics, Summary},
+    overlay,
+};
+use steadymask_models::{DeviceReport, Segmenter};
+use web_sys::{Blob, BlobPropertyBag};
+use zip::{CompressionMethod, ZipWriter, result::ZipResult, write::SimpleFileOptions};
+
+use super::{Ending, Inbox, Open, Run, post, run::Kept};
+use crate::{
+    engine::protocol::{Event, ExportKind, Failure, FailureCode, Timings},
+    media::{Encoder, failure_of},
+};
+
+/// `metrics.json`, of the same shape as the command line's.
+#[derive(Serialize)]
+struct Report<'a> {
+    version: &'static str,
+    input: &'a str,
+    settings: &'a Settings,
+    threshold: f32,
+    model: &'a str,
+    device: &'a DeviceReport,
+    width: usize,
+    height: usize,
+    work_width: usize,
+    work_height: usize,
+    fps: f64,
+    summary: &'a Summary,
+    frames: &'a [FrameMetrics],
+    timings: Timings,
+    warnings: [&'a str; 0],
+}
+
+impl Open {
+    /// Makes a file of the finished run.
+    pub(super) async fn export(
+        &self,
+        kind: ExportKind,
+        segmenter: &Segmenter,
+        inbox: &mut Inbox,
+    ) -> Result<Ending, Failure> {
+        let finished = self.run.as_ref().and_then(|run| Some((run, run.summary.as_ref()?)));
+        let (run, summary) = finished
+            .ok_or_else(|| Failure::new(FailureCode::Order, "Stabilize the video before saving its results"))?;
+        let (suffix, blob) = match kind {
+            ExportKind::Masks => ("-masks.zip".into(), masks_zip(&run.frames, |kept| &kept.stabilized)?),
+            ExportKind::RawMasks => ("-raw-masks.zip".into(), masks_zip(&run.frames, |kept| &kept.raw)?),
+            ExportKind::Metrics => ("-metrics.json".into(), self.metrics(run, summary, segmenter)?),
+            ExportKind::Overlay => match self.overlay(run, inbox).await? {
+                Some((extension, blob)) => (format!("-overlay.{extension}"), blob),
+                None => return Ok(Ending::Cancelled),
+            },
+        };
+        let file_name = format!("{}{suffix}", self.stem);
+        Ok(Ending::Complete(Box::new(Event::Exported { kind, file_name, blob })))
+    }
+
+    fn metrics(&self, run: &Run, summary: &Summary, segmenter: &Segmenter) -> Result<Blob, Failure> {
+        let (width, height) = run.size;
+        let (work_width, work_height) = run.settings.work_size(width, height);
+        let report = Report {
+            version: env!("CARGO_PKG_VERSION"),
+            input: &self.name,
+            settings: &run.settings,
+            threshold: run.settings.threshold(),
+            model: &segmenter.info().name,
+            device: segmenter.device(),
+            width,
+            height,
+            work_width,
+            work_height,
+            fps: self.video.clip().fps,
+            summary,
+            frames: &run.metrics,
+            timings: run.timings,
+            warnings: [],
+        };
+        let json = serde_json::to_vec_pretty(&report).map_err(internal)?;
+        blob_of(&json, "application/json")
+    }
+
+    /// Decodes the video again and draws the masks on it; ending of the file's name and content, `None` when
+    /// cancelled.
+    async fn overlay(&self, run: &Run, inbox: &mut Inbox) -> Result<Option<(String, Blob)>, Failure> {
+        let encoder = Encoder::open(run.size.0, run.size.1).await?;
+        let mut frames = self.video.frames();
+        for (index, kept) in run.frames.iter().enumerate() {
+            let decoded = frames.next().await?.ok_or_else(|| {
+                Failure::new(FailureCode::Damaged, format!("Frame {index} could be decoded once but not again"))
+            })?;
+            let (timestamp, duration) = (decoded.timestamp_seconds, decoded.duration_seconds);
+            let mut frame = decoded.into_rgb()?;
+            overlay::draw_mask(&mut frame, &read_gray(&kept.stabilized).map_err(internal)?, overlay::MASK_COLOR);
+            encoder.add(&frame, timestamp, duration).await?;
+            let progress = (index + 1) as f64 / run.frames.len() as f64;
+            post(&Event::Exporting { kind: ExportKind::Overlay, progress });
+            if self.interrupted(inbox, Some(run)).await {
+                encoder.cancel().await;
+                return Ok(None);
+            }
+        }
+        let extension = encoder.extension();
+        Ok(Some((extension, encoder.finish().await?)))
+    }
+}
+
+/// `00000.png`, `00001.png`, … without compression: PNG is compressed already.
+fn masks_zip(frames: &[Kept], png: impl Fn(&Kept) -> &Vec<u8>) -> Result<Blob, Failure> {
+    let write = || -> ZipResult<Vec<u8>> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        for (index, kept) in frames.iter().enumerate() {
+            zip.start_file(format!("{index:05}.png"), options)?;
+            zip.write_all(png(kept))?;
+        }
+        Ok(zip.finish()?.into_inner())
+    };
+    blob_of(&write().map_err(internal)?, "application/zip")
+}
+
+/// An 8-bit gray PNG.
+pub fn gray_png(picture: &Plane<u8>) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, picture.width() as u32, picture.height() as u32);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::Fast);
+    let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(picture.data()));
+    written.map_err(internal)?;
+    Ok(bytes)
+}
+
+/// What [`gray_png`] wrote.
+pub fn read_gray(png: &[u8]) -> Result<Plane<u8>, png::DecodingError> {
+    let mut reader = png::Decoder::new(Cursor::new(png)).read_info()?;
+    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
+    let mut pixels = Plane::filled(width, height, 0);
+    reader.next_frame(pixels.data_mut())?;
+    Ok(pixels)
+}
+
+fn blob_of(bytes: &[u8], media_type: &str) -> Result<Blob, Failure> {
+    let options = BlobPropertyBag::new();
+    options.set_type(media_type);
+    let parts = Array::of1(&Uint8Array::from(bytes));
+    Blob::new_with_u8_array_sequence_and_options(&parts, &options).map_err(failure_of)
+}
+
+fn internal(error: impl std::error::Error) -> Failure {
+    Failure::new(FailureCode::Internal, error.to_string())
+}
