@@ -17,6 +17,7 @@
 //! fixed order: the same bytes in give the same bytes out on every platform.
 
 mod pyramid;
+mod refine;
 mod search;
 mod trust;
 mod warp;

@@ -52,14 +52,26 @@ fn coarsest_level(width: usize, height: usize) -> Option<usize> {
     Some(by_patch.min(by_motion) as usize)
 }
 
-/// Half the size, rounded down, by the mean of 2×2 pixels; an odd last row or column is left out.
+/// Half the size, rounded down: each pixel is the mean of 4×4 with the weights 1, 3, 3, 1 both ways, edges
+/// repeated; an odd last row or column counts only as a neighbour.
+///
+/// OpenCV takes the mean of 2×2, which lets fine texture through as false coarse texture.
 fn halve(image: &Plane<f32>) -> Plane<f32> {
     let (width, height) = (image.width() / 2, image.height() / 2);
     let mut data = Vec::with_capacity(width * height);
+    let mut column = vec![0.0; 2 * width + 2];
     for y in 0..height {
-        let top = image.row(2 * y).as_chunks::<2>().0;
-        let bottom = image.row(2 * y + 1).as_chunks::<2>().0;
-        data.extend(top.iter().zip(bottom).map(|(t, b)| 0.25 * ((t[0] + t[1]) + (b[0] + b[1]))));
+        let [a, b, c, d] = [(2 * y).saturating_sub(1), 2 * y, 2 * y + 1, (2 * y + 2).min(image.height() - 1)]
+            .map(|row| image.row(row));
+        for ((((column, a), b), c), d) in column[1..].iter_mut().zip(a).zip(b).zip(c).zip(d) {
+            *column = 0.125 * (a + d) + 0.375 * (b + c);
+        }
+        column[0] = column[1];
+        if image.width() == 2 * width {
+            column[2 * width + 1] = column[2 * width];
+        }
+        let pairs = column.as_chunks::<2>().0;
+        data.extend(pairs.windows(2).map(|p| 0.125 * (p[0][0] + p[1][1]) + 0.375 * (p[0][1] + p[1][0])));
     }
     Plane::from_vec(width, height, data).expect("half of a picture with room for a patch")
 }
@@ -120,6 +132,20 @@ impl Level {
         level
     }
 
+    /// Luma at `(x, y)`, bilinear, with the edge repeated outside.
+    #[inline(always)]
+    pub(super) fn at(&self, x: f32, y: f32) -> f32 {
+        let x = x.max(0.0).min((self.width - 1) as f32) + BORDER as f32;
+        let y = y.max(0.0).min((self.height - 1) as f32) + BORDER as f32;
+        let (left, top) = (x as usize, y as usize);
+        let (fx, fy) = (x - left as f32, y - top as f32);
+        let start = top * self.stride + left;
+        let (above, below) = (&self.image[start..start + 2], &self.image[start + self.stride..start + self.stride + 2]);
+        let above = above[0] + fx * (above[1] - above[0]);
+        let below = below[0] + fx * (below[1] - below[0]);
+        above + fy * (below - above)
+    }
+
     /// Central differences smoothed across (Sobel).
     fn differentiate(&mut self) {
         let rows = self.dx.chunks_exact_mut(self.width).zip(self.dy.chunks_exact_mut(self.width));
@@ -160,7 +186,7 @@ impl Level {
 /// Pixels of a patch.
 pub(super) const AREA: f32 = (PATCH * PATCH) as f32;
 /// Added to the diagonal of the normal equations, so that flat patches stay where they are.
-const DAMPING: f32 = 1.0;
+const DAMPING: f32 = 100.0;
 
 /// The lanes added in a fixed order.
 pub(super) fn sum(lanes: &[f32; PATCH]) -> f32 {

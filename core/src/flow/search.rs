@@ -1,5 +1,6 @@
 use super::Flow;
 use super::pyramid::{AREA, BORDER, FlowFrame, Level, PATCH, sum};
+use super::refine::Refinement;
 use crate::Plane;
 
 type Row = [f32; PATCH];
@@ -16,6 +17,7 @@ pub struct DenseInverseSearch {
     /// Sum of weights of each pixel.
     weight: Vec<f32>,
     spare: Vec<f32>,
+    refinement: Refinement,
 }
 
 impl DenseInverseSearch {
@@ -39,10 +41,14 @@ impl DenseInverseSearch {
             plane.clear();
             plane.resize(size.0 * size.1, 0.0);
         }
+        let refine = from.preset != super::Preset::UltraFast;
         for (from, to) in from.levels.iter().zip(&to.levels).rev() {
             self.enlarge(&mut size, (from.width, from.height));
             self.search(from, to);
             self.densify(from, to);
+            if refine {
+                self.refinement.refine(from, to, &mut self.u, &mut self.v);
+            }
         }
         for level in (0..from.finest).rev() {
             self.enlarge(&mut size, (width >> level, height >> level));
@@ -100,7 +106,12 @@ impl DenseInverseSearch {
                 (least, start) = (cost, candidate);
             }
         }
-        self.sparse[i] = patch.descend(to, start, from.normals[i].inverse);
+        let within = |corner: f32, side: usize| corner >= -OVERHANG && corner <= (side - PATCH) as f32 + OVERHANG;
+        self.sparse[i] = if within(patch.x + start[0], to.width) && within(patch.y + start[1], to.height) {
+            patch.descend(to, start, from.normals[i].inverse)
+        } else {
+            start
+        };
     }
 
     /// Gives each pixel the mean of the flows of the patches over it, weighted by 1 / max(1, |difference|)
@@ -138,7 +149,9 @@ impl DenseInverseSearch {
 /// Candidates nearer than this, in pixels, are not tried apart: the descent reaches both.
 const SAME: f32 = 0.05;
 /// The most steps of a descent.
-const STEPS: usize = 12;
+const STEPS: usize = 6;
+/// A patch that starts further outside the frame, in pixels, keeps its flow: it sees mostly repeated edge.
+const OVERHANG: f32 = 3.0;
 /// A step shorter than this, in pixels, is the last.
 const SHORT: f32 = 0.01;
 
