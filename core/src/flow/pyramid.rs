@@ -177,10 +177,15 @@ impl Level {
         }
         let [x, y, xx, xy, yy] = sums.map(|lane| sum(&lane));
         let mean = [x / AREA, y / AREA];
-        let (xx, xy, yy) = (xx - x * mean[0] + DAMPING, xy - x * mean[1], yy - y * mean[1] + DAMPING);
-        let determinant = xx * yy - xy * xy;
-        Normal { mean, inverse: [yy / determinant, -xy / determinant, xx / determinant] }
+        Normal { mean, inverse: invert([xx - x * mean[0], xy - x * mean[1], yy - y * mean[1]], 1.0) }
     }
+}
+
+/// The inverse of a sum of outer products of gradients `[xx, xy, yy]` over this share of a patch, damped.
+pub(super) fn invert([xx, xy, yy]: [f32; 3], share: f32) -> [f32; 3] {
+    let (xx, yy) = (xx + share * DAMPING, yy + share * DAMPING);
+    let determinant = xx * yy - xy * xy;
+    [yy / determinant, -xy / determinant, xx / determinant]
 }
 
 /// Pixels of a patch.

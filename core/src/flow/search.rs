@@ -1,5 +1,5 @@
 use super::Flow;
-use super::pyramid::{AREA, BORDER, FlowFrame, Level, PATCH, sum};
+use super::pyramid::{AREA, BORDER, FlowFrame, Level, Normal, PATCH, invert, sum};
 use super::refine::Refinement;
 use crate::Plane;
 
@@ -93,7 +93,7 @@ impl DenseInverseSearch {
 
     fn visit(&mut self, from: &Level, to: &Level, column: usize, row: usize, neighbours: [Option<usize>; 2]) {
         let i = row * from.xs.len() + column;
-        let patch = Patch::new(from, from.xs[column], from.ys[row], from.normals[i].mean);
+        let patch = Patch::new(from, from.xs[column], from.ys[row], from.normals[i]);
         let mut start = self.sparse[i];
         let mut least = patch.cost(to, start);
         for neighbour in neighbours.into_iter().flatten() {
@@ -106,12 +106,7 @@ impl DenseInverseSearch {
                 (least, start) = (cost, candidate);
             }
         }
-        let within = |corner: f32, side: usize| corner >= -OVERHANG && corner <= (side - PATCH) as f32 + OVERHANG;
-        self.sparse[i] = if within(patch.x + start[0], to.width) && within(patch.y + start[1], to.height) {
-            patch.descend(to, start, from.normals[i].inverse)
-        } else {
-            start
-        };
+        self.sparse[i] = patch.descend(to, start);
     }
 
     /// Gives each pixel the mean of the flows of the patches over it, weighted by 1 / max(1, |difference|)
@@ -150,8 +145,10 @@ impl DenseInverseSearch {
 const SAME: f32 = 0.05;
 /// The most steps of a descent.
 const STEPS: usize = 6;
-/// A patch that starts further outside the frame, in pixels, keeps its flow: it sees mostly repeated edge.
-const OVERHANG: f32 = 3.0;
+/// How far a patch may hang over the edge, in pixels, before the pixels outside are left out of account.
+const OVERHANG: f32 = 0.5;
+/// A patch with fewer pixels inside the frame stays where it is.
+const FEWEST: f32 = 8.0;
 /// A step shorter than this, in pixels, is the last.
 const SHORT: f32 = 0.01;
 
@@ -163,10 +160,11 @@ struct Patch {
     /// Gradient less its mean over the patch, which makes sums blind to a change of brightness.
     dx: [Row; PATCH],
     dy: [Row; PATCH],
+    inverse: [f32; 3],
 }
 
 impl Patch {
-    fn new(level: &Level, x: usize, y: usize, mean: [f32; 2]) -> Self {
+    fn new(level: &Level, x: usize, y: usize, Normal { mean, inverse }: Normal) -> Self {
         let load = |plane: &[f32], start: usize, mean: f32| -> Row {
             let row = plane[start..].first_chunk::<PATCH>().expect("patch inside the level");
             row.map(|v| v - mean)
@@ -178,11 +176,15 @@ impl Patch {
             image: std::array::from_fn(|row| load(&level.image, (y + row + BORDER) * level.stride + x + BORDER, 0.0)),
             dx: std::array::from_fn(|row| load(&level.dx, at(row), mean[0])),
             dy: std::array::from_fn(|row| load(&level.dy, at(row), mean[1])),
+            inverse,
         }
     }
 
     /// Sum of squared differences to the patch of `to` displaced by `flow`, less the difference in brightness.
     fn cost(&self, to: &Level, flow: [f32; 2]) -> f32 {
+        if self.hangs(to, flow) {
+            return self.step_inside(to, flow).0;
+        }
         let (mut plain, mut squared) = ([0.0; PATCH], [0.0; PATCH]);
         Window::new(to, self.x + flow[0], self.y + flow[1]).for_each_row(|row, sample| {
             for k in 0..PATCH {
@@ -195,8 +197,11 @@ impl Patch {
         sum(&squared) - plain * plain / AREA
     }
 
-    /// [`Self::cost`] and half its gradient with respect to the patch's own displacement.
-    fn cost_and_gradient(&self, to: &Level, flow: [f32; 2]) -> (f32, [f32; 2]) {
+    /// [`Self::cost`] and the Gauss–Newton step that lowers it.
+    fn step(&self, to: &Level, flow: [f32; 2]) -> (f32, [f32; 2]) {
+        if self.hangs(to, flow) {
+            return self.step_inside(to, flow);
+        }
         let (mut plain, mut squared, mut dx, mut dy) = ([0.0; PATCH], [0.0; PATCH], [0.0; PATCH], [0.0; PATCH]);
         Window::new(to, self.x + flow[0], self.y + flow[1]).for_each_row(|row, sample| {
             for k in 0..PATCH {
@@ -208,21 +213,65 @@ impl Patch {
             }
         });
         let plain = sum(&plain);
-        (sum(&squared) - plain * plain / AREA, [sum(&dx), sum(&dy)])
+        (sum(&squared) - plain * plain / AREA, solve(self.inverse, [sum(&dx), sum(&dy)]))
+    }
+
+    /// Whether some of the pixels would come from outside the frame.
+    fn hangs(&self, to: &Level, flow: [f32; 2]) -> bool {
+        let beyond = |corner: f32, side: usize| corner < -OVERHANG || corner > (side - PATCH) as f32 + OVERHANG;
+        beyond(self.x + flow[0], to.width) || beyond(self.y + flow[1], to.height)
+    }
+
+    /// [`Self::step`] from the pixels inside the frame alone, the cost scaled up to a whole patch; an infinite
+    /// cost where hardly any are left.
+    fn step_inside(&self, to: &Level, flow: [f32; 2]) -> (f32, [f32; 2]) {
+        let (x, y) = (self.x + flow[0], self.y + flow[1]);
+        let inside = |position: f32, side: usize| position >= 0.0 && position <= (side - 1) as f32;
+        let mut sums = [0.0; 9];
+        let mut count = 0.0;
+        Window::new(to, x, y).for_each_row(|row, sample| {
+            for (k, sample) in sample.into_iter().enumerate() {
+                if inside(x + k as f32, to.width) && inside(y + row as f32, to.height) {
+                    let difference = sample - self.image[row][k];
+                    let (dx, dy) = (self.dx[row][k], self.dy[row][k]);
+                    let terms = [
+                        difference,
+                        dx,
+                        dy,
+                        difference * difference,
+                        dx * difference,
+                        dy * difference,
+                        dx * dx,
+                        dx * dy,
+                        dy * dy,
+                    ];
+                    for (sum, term) in sums.iter_mut().zip(terms) {
+                        *sum += term;
+                    }
+                    count += 1.0;
+                }
+            }
+        });
+        if count < FEWEST {
+            return (f32::INFINITY, [0.0; 2]);
+        }
+        let [plain, x, y, squared, dx, dy, xx, xy, yy] = sums;
+        let inverse = invert([xx - x * x / count, xy - x * y / count, yy - y * y / count], count / AREA);
+        let cost = (squared - plain * plain / count) * (AREA / count);
+        (cost, solve(inverse, [dx - x * plain / count, dy - y * plain / count]))
     }
 
     /// Gauss–Newton from `start`, where the roles of the frames are swapped so that the normal equations stay
     /// the same; `start` itself where it would lead further than the patch is wide.
-    fn descend(&self, to: &Level, start: [f32; 2], [xx, xy, yy]: [f32; 3]) -> [f32; 2] {
+    fn descend(&self, to: &Level, start: [f32; 2]) -> [f32; 2] {
         let (mut best, mut least) = (start, f32::INFINITY);
         let mut flow = start;
         for _ in 0..STEPS {
-            let (cost, [dx, dy]) = self.cost_and_gradient(to, flow);
+            let (cost, step) = self.step(to, flow);
             if cost >= least {
                 break;
             }
             (best, least) = (flow, cost);
-            let step = [xx * dx + xy * dy, xy * dx + yy * dy];
             flow = [flow[0] - step[0], flow[1] - step[1]];
             if step[0] * step[0] + step[1] * step[1] < SHORT * SHORT {
                 best = flow;
@@ -232,6 +281,11 @@ impl Patch {
         let way = [best[0] - start[0], best[1] - start[1]];
         if way[0] * way[0] + way[1] * way[1] <= AREA { best } else { start }
     }
+}
+
+/// The product of a symmetric matrix `[xx, xy, yy]` and a vector.
+fn solve([xx, xy, yy]: [f32; 3], [x, y]: [f32; 2]) -> [f32; 2] {
+    [xx * x + xy * y, xy * x + yy * y]
 }
 
 /// 8×8 pixels of a level at a fractional place, which all share their bilinear weights.
