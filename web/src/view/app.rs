@@ -1,0 +1,658 @@
+use std::rc::Rc;
+
+use gloo_events::EventListener;
+use gloo_timers::callback::Timeout;
+use steadymask_core::Settings;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{Blob, Element, File, HtmlElement, window};
+use yew::prelude::*;
+
+use super::{
+    facts::Facts,
+    form::{self, Form},
+    header::Header,
+    platform,
+    problem::{Problem, ProblemView},
+    results::{Downloads, Metrics},
+    series::Series,
+    settings::{SettingsView, class_refusal},
+    stability::{Charted, Stability},
+    viewer::{Shown, Viewer},
+    welcome::Welcome,
+};
+use crate::{
+    engine::{
+        Engine,
+        protocol::{Clip, Command, Event, ExportKind, Failure, Finished, Progress, Ready},
+    },
+    i18n::{Language, Texts, fill},
+    ui::{self, FileButton, Icon, IconName, dropped_file, format, milestone},
+};
+
+/// Where the sample lies, relative to the page.
+const SAMPLE: &str = "assets/sample.mp4";
+/// Seconds between the frames shown of a run that goes on: decoding them takes time from it.
+const FOLLOW_SECONDS: f64 = 0.5;
+
+/// Makes the engine that a page works with, given where its events go.
+#[derive(Clone)]
+pub struct Connect(Rc<dyn Fn(Callback<Event>) -> Rc<dyn Engine>>);
+
+impl Connect {
+    /// Made by `connect`.
+    pub fn new(connect: impl Fn(Callback<Event>) -> Rc<dyn Engine> + 'static) -> Self {
+        Self(Rc::new(connect))
+    }
+}
+
+impl PartialEq for Connect {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// See [`App`].
+#[derive(Properties, PartialEq)]
+pub struct AppProps {
+    /// What does the work.
+    pub connect: Connect,
+}
+
+/// What happened to the page.
+pub enum Message {
+    /// The engine said something.
+    Engine(Event),
+    /// A video was dropped or picked.
+    File(File),
+    /// The sample is wanted.
+    Sample,
+    /// The sample is here, or why it is not.
+    SampleFetched(Result<Blob, String>),
+    /// Settings were changed.
+    Edit(Form),
+    /// *Stabilize video* was pressed.
+    Start,
+    /// *Cancel* was pressed.
+    Cancel,
+    /// A file is wanted.
+    Export(ExportKind),
+    /// A frame was chosen.
+    Show(usize),
+    /// Play, or pause.
+    Play,
+    /// The frame shown has stood long enough.
+    NextFrame,
+    /// A key that no control took.
+    Key(KeyboardEvent),
+    /// Another language was chosen.
+    Speak(Language),
+    /// The problem was read.
+    Dismiss,
+    /// Load the page again.
+    Reload,
+}
+
+/// What the page is about now.
+enum Stage {
+    Empty,
+    /// The sample is being fetched.
+    Fetching,
+    /// The engine looks at the video.
+    Opening,
+    Opened,
+    Running(Option<Progress>),
+    Finished(Box<Finished>),
+}
+
+impl Stage {
+    /// The name in the page's `data-stage`.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Fetching | Self::Opening => "opening",
+            Self::Opened => "opened",
+            Self::Running(_) => "running",
+            Self::Finished(_) => "finished",
+        }
+    }
+}
+
+/// An open video with what is known and shown of it.
+struct Video {
+    clip: Clip,
+    series: Series,
+    /// The series as plotted last.
+    charted: Charted,
+    /// The settings of the run that the series is of.
+    ran_with: Option<Settings>,
+    current: usize,
+    shown: Option<Shown>,
+    /// When the frame shown came, and when a frame was last asked for, in seconds.
+    shown_at: f64,
+    asked_at: f64,
+    /// Whether a frame asked for has not come yet.
+    awaited: bool,
+    /// Whether the frame shown is the latest finished one of a run that goes on.
+    follow: bool,
+}
+
+impl Video {
+    fn new(clip: Clip) -> Self {
+        let charted = Charted::new(Series::default(), clip.frames);
+        Self {
+            clip,
+            charted,
+            series: Series::default(),
+            ran_with: None,
+            current: 0,
+            shown: None,
+            shown_at: 0.0,
+            asked_at: 0.0,
+            awaited: false,
+            follow: false,
+        }
+    }
+
+    /// Forgets what an earlier run left.
+    fn restart(&mut self, settings: Option<Settings>) {
+        self.follow = settings.is_some();
+        self.ran_with = settings;
+        self.series = Series::default();
+        self.chart();
+    }
+
+    fn chart(&mut self) {
+        self.charted = Charted::new(self.series.clone(), self.clip.frames);
+    }
+}
+
+/// The page. Holds all state; its views get values and give messages.
+pub struct App {
+    engine: Rc<dyn Engine>,
+    language: Language,
+    form: Form,
+    ready: Option<Ready>,
+    stage: Stage,
+    /// Name of the video that is open or being opened.
+    name: String,
+    video: Option<Video>,
+    problem: Option<Problem>,
+    busy: Option<(ExportKind, f64)>,
+    /// Present while playing; counts down to the next frame once one is shown.
+    player: Option<Option<Timeout>>,
+    /// Whether the keyboard's place is to be moved to what has just appeared.
+    focus: bool,
+    _keys: Option<EventListener>,
+}
+
+impl Component for App {
+    type Message = Message;
+    type Properties = AppProps;
+
+    fn create(context: &Context<Self>) -> Self {
+        let query = platform::query();
+        let preferred = platform::preferred_languages();
+        let language = form::parameter(&query, "lang")
+            .and_then(|tag| Language::from_tag(&tag))
+            .unwrap_or_else(|| Language::choose(preferred.iter().map(String::as_str)));
+        let keys = context.link().callback(Message::Key);
+        let keys = window().map(|window| {
+            EventListener::new(&window, "keydown", move |event| {
+                if let Some(event) = event.dyn_ref::<KeyboardEvent>() {
+                    keys.emit(event.clone());
+                }
+            })
+        });
+        Self {
+            engine: (context.props().connect.0)(context.link().callback(Message::Engine)),
+            language,
+            form: Form::from_query(&query),
+            ready: None,
+            stage: Stage::Empty,
+            name: String::new(),
+            video: None,
+            problem: None,
+            busy: None,
+            player: None,
+            focus: false,
+            _keys: keys,
+        }
+    }
+
+    fn update(&mut self, context: &Context<Self>, message: Message) -> bool {
+        match message {
+            Message::Engine(event) => return self.hear(context, event),
+            Message::File(file) => self.open(file.name(), &file),
+            Message::Sample => {
+                self.close();
+                self.stage = Stage::Fetching;
+                let fetched = context.link().callback(Message::SampleFetched);
+                spawn_local(async move { fetched.emit(platform::fetch(SAMPLE).await) });
+            }
+            // Another video was opened meanwhile.
+            Message::SampleFetched(_) if !matches!(self.stage, Stage::Fetching) => return false,
+            Message::SampleFetched(Ok(blob)) => self.open("sample.mp4".to_owned(), &blob),
+            Message::SampleFetched(Err(reason)) => {
+                self.stage = Stage::Empty;
+                let message = fill(self.texts().error_sample, &[&reason]).into();
+                self.problem = Some(Problem { code: None, message });
+            }
+            Message::Edit(form) => {
+                platform::set_query(&form.to_query(&platform::query()));
+                self.form = form;
+            }
+            Message::Start => self.start(),
+            Message::Cancel => self.engine.send(Command::Cancel),
+            Message::Export(kind) => {
+                self.problem = None;
+                self.busy = Some((kind, 0.0));
+                self.engine.send(Command::Export(kind));
+            }
+            Message::Show(index) => {
+                if let Some(video) = &mut self.video {
+                    video.follow = false;
+                }
+                self.show(index);
+            }
+            Message::Play => self.play(context),
+            Message::NextFrame => {
+                let Some(video) = self.video.as_ref().filter(|_| self.player.is_some()) else { return false };
+                self.player = Some(None);
+                self.show((video.current + 1) % self.frames().max(1));
+            }
+            Message::Key(event) => return self.press(context, &event),
+            Message::Speak(language) => {
+                self.language = language;
+                platform::set_query(&form::with_parameter(&platform::query(), "lang", language.code()));
+            }
+            Message::Dismiss => self.problem = None,
+            Message::Reload => {
+                if let Some(window) = window() {
+                    // A page that cannot be loaded again stays as it is.
+                    _ = window.location().reload();
+                }
+            }
+        }
+        true
+    }
+
+    fn view(&self, context: &Context<Self>) -> Html {
+        let link = context.link();
+        let texts = self.texts();
+        let on_file = link.callback(Message::File);
+        // A video may be let go anywhere on the page.
+        let ondragover = Callback::from(|event: DragEvent| event.prevent_default());
+        let ondrop = {
+            let on_file = on_file.clone();
+            Callback::from(move |event: DragEvent| {
+                event.prevent_default();
+                if let Some(file) = event.data_transfer().as_ref().and_then(dropped_file) {
+                    on_file.emit(file);
+                }
+            })
+        };
+        html! {
+            <ContextProvider<Language> context={self.language}>
+                <div class="page" data-stage={self.stage.name()} {ondragover} {ondrop}>
+                    <Header on_language={link.callback(Message::Speak)}>
+                        if self.video.is_some() {
+                            <FileButton label={texts.another_video} on_file={on_file.clone()} test_id="file-input" />
+                        }
+                    </Header>
+                    <main>
+                        if let Some(problem) = &self.problem {
+                            <ProblemView problem={problem.clone()} on_file={on_file.clone()}
+                                on_reload={link.callback(|()| Message::Reload)} on_dismiss={link.callback(|()| Message::Dismiss)} />
+                        }
+                        { match &self.video {
+                            Some(video) => self.workspace(context, video),
+                            None => html! {
+                                <Welcome busy={self.opening()} {on_file} on_sample={link.callback(|()| Message::Sample)}>
+                                    <Facts ready={self.ready.clone()} />
+                                </Welcome>
+                            },
+                        } }
+                    </main>
+                </div>
+            </ContextProvider<Language>>
+        }
+    }
+
+    fn rendered(&mut self, _context: &Context<Self>, _first: bool) {
+        let title = match &self.stage {
+            Stage::Running(Some(progress)) => format!("{:.0} % · Steadymask", 100.0 * share(progress)),
+            _ => "Steadymask".to_owned(),
+        };
+        platform::set_document(self.language.code(), &title);
+        if std::mem::take(&mut self.focus) {
+            let heading = window().and_then(|window| window.document()).and_then(|d| d.get_element_by_id("video-name"));
+            if let Some(heading) = heading.and_then(|heading| heading.dyn_into::<HtmlElement>().ok()) {
+                // What cannot take the focus leaves it where it is.
+                _ = heading.focus();
+            }
+        }
+    }
+}
+
+impl App {
+    fn texts(&self) -> &'static Texts {
+        self.language.texts()
+    }
+
+    /// Number of frames that can be stepped through: as the container tells, until the run has found them all.
+    fn frames(&self) -> usize {
+        match (&self.stage, &self.video) {
+            (Stage::Finished(_), Some(video)) => video.series.len(),
+            (_, Some(video)) => video.clip.frames,
+            (_, None) => 0,
+        }
+    }
+
+    /// Forgets the open video.
+    fn close(&mut self) {
+        self.problem = None;
+        self.busy = None;
+        self.player = None;
+        self.video = None;
+    }
+
+    fn open(&mut self, name: String, blob: &Blob) {
+        if matches!(self.stage, Stage::Running(_)) || self.busy.is_some() {
+            self.engine.send(Command::Cancel);
+        }
+        self.close();
+        self.name = name;
+        self.stage = Stage::Opening;
+        self.engine.send(Command::Open(blob.clone()));
+    }
+
+    fn start(&mut self) {
+        let Some(settings) = self.form.settings() else { return };
+        self.problem = None;
+        self.player = None;
+        self.stage = Stage::Running(None);
+        if let Some(video) = &mut self.video {
+            video.restart(Some(settings.clone()));
+        }
+        self.engine.send(Command::Start(settings));
+    }
+
+    /// Takes what the engine said; whether the page looks different now.
+    fn hear(&mut self, context: &Context<Self>, event: Event) -> bool {
+        match event {
+            Event::Ready(ready) => self.ready = Some(ready),
+            Event::Opened(clip) => {
+                self.stage = Stage::Opened;
+                self.video = Some(Video::new(clip));
+                self.focus = true;
+                self.show(0);
+            }
+            Event::Progress(progress) => {
+                if !matches!(self.stage, Stage::Running(_)) {
+                    return false;
+                }
+                self.stage = Stage::Running(Some(progress));
+                self.follow();
+            }
+            Event::Frame(frame) => {
+                if let Some(video) = &mut self.video {
+                    video.series.push(frame.timestamp_seconds, &frame.metrics);
+                }
+                // Drawn with the next progress.
+                return false;
+            }
+            Event::Finished(finished) => {
+                self.stage = Stage::Finished(finished);
+                if let Some(video) = &mut self.video {
+                    video.chart();
+                    video.follow = false;
+                }
+                let current = self.video.as_ref().map_or(0, |video| video.current);
+                self.show(current.min(self.frames().saturating_sub(1)));
+            }
+            Event::Cancelled => {
+                self.busy = None;
+                if matches!(self.stage, Stage::Running(_)) {
+                    self.reopen();
+                }
+            }
+            Event::Failed(failure) => self.fail(failure),
+            Event::Picture(picture) => return self.picture(context, picture),
+            Event::Exporting { kind, progress } => {
+                if let Some((busy, share)) = &mut self.busy
+                    && *busy == kind
+                {
+                    *share = progress;
+                }
+            }
+            Event::Exported { file_name, blob, .. } => {
+                self.busy = None;
+                if let Err(error) = platform::save(&blob, &file_name) {
+                    self.problem = Some(Problem { code: None, message: format!("{error:?}").into() });
+                }
+            }
+        }
+        true
+    }
+
+    /// Goes back to the open video, without a result.
+    fn reopen(&mut self) {
+        self.stage = Stage::Opened;
+        if let Some(video) = &mut self.video {
+            video.restart(None);
+            let current = video.current;
+            self.show(current);
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        match self.stage {
+            Stage::Opening => self.stage = Stage::Empty,
+            Stage::Running(_) => self.reopen(),
+            _ => {}
+        }
+        self.busy = None;
+        self.player = None;
+        if let Some(video) = &mut self.video {
+            video.awaited = false;
+        }
+        self.problem = Some(Problem { code: Some(failure.code), message: failure.message.into() });
+    }
+
+    /// Asks for frame `index`.
+    fn show(&mut self, index: usize) {
+        if let Some(video) = &mut self.video {
+            video.current = index;
+            video.awaited = true;
+            video.asked_at = platform::now();
+            self.engine.send(Command::Picture { index });
+        }
+    }
+
+    /// Shows how far a run has come: the plot, and now and then the latest frame.
+    fn follow(&mut self) {
+        let Some(video) = &mut self.video else { return };
+        if video.series.len() > video.charted.series.len() {
+            video.chart();
+        }
+        let Some(latest) = video.series.len().checked_sub(1) else { return };
+        if video.follow && !video.awaited && platform::now() - video.asked_at >= FOLLOW_SECONDS {
+            self.show(latest);
+        }
+    }
+
+    /// Takes a frame that was asked for. One that came late is shown too: whoever drags the scrubber sees it move.
+    fn picture(&mut self, context: &Context<Self>, picture: crate::engine::protocol::Picture) -> bool {
+        let Some(video) = &mut self.video else { return false };
+        let index = picture.index;
+        let now = platform::now();
+        let stood = now - video.shown_at;
+        video.shown = Some(Shown::new(picture));
+        video.shown_at = now;
+        if index == video.current {
+            video.awaited = false;
+            if self.player.is_some() {
+                // Decoding this frame took its part of the time that the next may take.
+                let duration = video.series.duration(index, video.clip.fps);
+                let late = (stood - duration).clamp(0.0, duration);
+                let next = context.link().callback(|()| Message::NextFrame);
+                let wait = Timeout::new(((duration - late) * 1000.0) as u32, move || next.emit(()));
+                self.player = Some(Some(wait));
+            }
+        }
+        true
+    }
+
+    fn play(&mut self, context: &Context<Self>) {
+        if self.player.take().is_some() || self.frames() < 2 {
+            return;
+        }
+        self.player = Some(None);
+        if let Some(video) = &mut self.video {
+            video.follow = false;
+        }
+        context.link().send_message(Message::NextFrame);
+    }
+
+    /// Steps through frames by keyboard, where no control has use for the key.
+    fn press(&mut self, context: &Context<Self>, event: &KeyboardEvent) -> bool {
+        let modified = event.ctrl_key() || event.alt_key() || event.meta_key() || event.shift_key();
+        let Some(video) = self.video.as_ref().filter(|_| !modified && !event.default_prevented()) else { return false };
+        let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+        let within = |selector| {
+            target.as_ref().is_some_and(|target| target.closest(selector).is_ok_and(|found| found.is_some()))
+        };
+        if within("input, select, textarea") {
+            return false;
+        }
+        let last = self.frames().saturating_sub(1);
+        let index = match event.key().as_str() {
+            " " if !within("button, summary, a") => {
+                event.prevent_default();
+                self.play(context);
+                return true;
+            }
+            "ArrowLeft" => video.current.saturating_sub(1),
+            "ArrowRight" => (video.current + 1).min(last),
+            "Home" => 0,
+            "End" => last,
+            _ => return false,
+        };
+        event.prevent_default();
+        self.player = None;
+        context.link().send_message(Message::Show(index));
+        true
+    }
+
+    /// What is being opened, in words.
+    fn opening(&self) -> Option<AttrValue> {
+        match self.stage {
+            Stage::Fetching => Some(self.texts().loading_sample.into()),
+            Stage::Opening => Some(self.texts().opening.into()),
+            _ => None,
+        }
+    }
+
+    /// The page with a video.
+    fn workspace(&self, context: &Context<Self>, video: &Video) -> Html {
+        let link = context.link();
+        let texts = self.texts();
+        let running = matches!(self.stage, Stage::Running(_));
+        let finished = match &self.stage {
+            Stage::Finished(finished) => Some(finished),
+            _ => None,
+        };
+        let settings = self.form.settings();
+        let classes = self.ready.as_ref().map(|ready| ready.classes.clone());
+        let refused = classes.as_ref().is_some_and(|classes| class_refusal(&self.form, classes, texts).is_some());
+        let stale = finished.is_some() && settings.is_some() && settings != video.ran_with;
+        let on_frame = link.callback(Message::Show);
+        html! {
+            <div class="workspace">
+                <div class="workspace-main">
+                    { self.caption(video) }
+                    if let Stage::Running(progress) = &self.stage {
+                        { self.progress(context, progress.as_ref()) }
+                    }
+                    <Viewer clip={video.clip.clone()} frames={self.frames()} current={video.current} picture={video.shown.clone()}
+                        playing={self.player.is_some()} on_frame={on_frame.clone()} on_play={link.callback(|()| Message::Play)}>
+                        if running || finished.is_some() {
+                            <Stability charted={video.charted.clone()} current={video.current} {on_frame} />
+                        }
+                    </Viewer>
+                </div>
+                <aside class="workspace-side">
+                    if let Some(finished) = finished {
+                        <p class="done" aria-live="polite" data-testid="done">
+                            { fill(texts.done_in, &[
+                                &finished.timings.frames.to_string(),
+                                &format::clock(finished.timings.total_ms / 1000.0),
+                            ]) }
+                        </p>
+                        <Metrics summary={finished.summary.clone()} />
+                        <Downloads busy={self.busy} on_export={link.callback(Message::Export)} on_cancel={link.callback(|()| Message::Cancel)} />
+                    }
+                    <section class="panel">
+                        <SettingsView form={self.form.clone()} {classes} disabled={running} on_change={link.callback(Message::Edit)} />
+                        if stale {
+                            <p class="notice" role="status">{ texts.settings_changed }</p>
+                        }
+                        if !running {
+                            <button type="button" class="button primary wide" disabled={settings.is_none() || refused || self.busy.is_some()}
+                                onclick={link.callback(|_: MouseEvent| Message::Start)} data-testid="stabilize">
+                                { if finished.is_some() { texts.stabilize_again } else { texts.stabilize } }
+                            </button>
+                        }
+                    </section>
+                    <Facts ready={self.ready.clone()} />
+                </aside>
+            </div>
+        }
+    }
+
+    /// Name and measures of the video.
+    fn caption(&self, video: &Video) -> Html {
+        let (clip, texts) = (&video.clip, self.texts());
+        let measures = [
+            format!("{} × {}", clip.width, clip.height),
+            fill(texts.frames, &[&self.frames().to_string()]),
+            fill(texts.fps, &[&format::number_short(clip.fps, self.language)]),
+            format::clock(clip.duration_seconds),
+        ];
+        html! {
+            <div class="caption">
+                <h1 id="video-name" tabindex="-1">{ &self.name }</h1>
+                <p>{ for measures.iter().map(|measure| html! { <span>{ measure }</span> }) }</p>
+            </div>
+        }
+    }
+
+    fn progress(&self, context: &Context<Self>, progress: Option<&Progress>) -> Html {
+        let texts = self.texts();
+        let (mut figures, mut announcement) = (Vec::new(), AttrValue::from(texts.preparing));
+        if let Some(progress) = progress {
+            figures.push(fill(texts.progress, &[&progress.done.to_string(), &progress.total.to_string()]).into());
+            if let Some(speed) = progress.frames_per_second {
+                figures.push(fill(texts.speed, &[&format::number(speed, 1, self.language)]).into());
+            }
+            if let Some(seconds) = progress.eta_seconds {
+                figures.push(fill(texts.time_left, &[&format::clock(seconds)]).into());
+            }
+            announcement = format!("{} {} %", texts.running, milestone(share(progress))).into();
+        }
+        let label = if progress.is_some() { texts.running } else { texts.preparing };
+        html! {
+            <ui::Progress {label} share={progress.map(share)} {figures} {announcement}>
+                <button type="button" class="button" onclick={context.link().callback(|_: MouseEvent| Message::Cancel)} data-testid="cancel">
+                    <Icon name={IconName::Close} />{ texts.cancel }
+                </button>
+            </ui::Progress>
+        }
+    }
+}
+
+/// How far a run is, 0 to 1.
+fn share(progress: &Progress) -> f64 {
+    progress.done as f64 / progress.total.max(1) as f64
+}

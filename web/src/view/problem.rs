@@ -1,0 +1,78 @@
+use yew::prelude::*;
+
+use super::use_language;
+use crate::{
+    engine::protocol::FailureCode,
+    ui::{FileButton, Icon, IconName},
+};
+
+/// Something that did not work.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// What kind; `None` for the page's own, such as a sample that could not be fetched.
+    pub code: Option<FailureCode>,
+    /// What happened, in words.
+    pub message: AttrValue,
+}
+
+impl Problem {
+    /// Whether another file is the way out.
+    fn is_of_the_file(&self) -> bool {
+        use FailureCode::{Codec, Damaged, NoFrames, NoVideoTrack, NotAVideo};
+        self.code.is_none_or(|code| matches!(code, NotAVideo | NoVideoTrack | NoFrames | Codec | Damaged))
+    }
+}
+
+/// See [`ProblemView`].
+#[derive(Properties, PartialEq)]
+pub struct ProblemProps {
+    /// What did not work.
+    pub problem: Problem,
+    /// Another file was picked.
+    pub on_file: Callback<web_sys::File>,
+    /// The page is to be loaded again.
+    pub on_reload: Callback<()>,
+    /// It was read.
+    pub on_dismiss: Callback<()>,
+}
+
+/// Says what did not work, and the way out.
+#[component]
+pub fn ProblemView(props: &ProblemProps) -> Html {
+    let (_, texts) = use_language();
+    let Problem { code, message } = &props.problem;
+    let words = code.map(|code| match code {
+        FailureCode::Start => texts.error_start,
+        FailureCode::NoWebCodecs => texts.error_no_webcodecs,
+        FailureCode::NotAVideo => texts.error_not_a_video,
+        FailureCode::NoVideoTrack => texts.error_no_video_track,
+        FailureCode::NoFrames => texts.error_no_frames,
+        FailureCode::Codec => texts.error_codec,
+        FailureCode::Damaged => texts.error_damaged,
+        FailureCode::Settings => texts.error_settings,
+        FailureCode::Order => texts.error_order,
+        FailureCode::Encode => texts.error_encode,
+        FailureCode::Internal => texts.error_internal,
+    });
+    let dismiss = props.on_dismiss.reform(|_: MouseEvent| ());
+    let reload = props.on_reload.reform(|_: MouseEvent| ());
+    html! {
+        <section class="problem" role="alert" data-testid="error" data-code={code.map(|code| format!("{code:?}"))}>
+            <div class="problem-words">
+                <strong>{ words.unwrap_or(texts.error) }</strong>
+                <p>{ message }</p>
+            </div>
+            <div class="problem-ways">
+                if props.problem.is_of_the_file() {
+                    <FileButton label={texts.choose_video} on_file={props.on_file.clone()} test_id="error-file-input" />
+                }
+                if matches!(code, Some(FailureCode::Start | FailureCode::Internal)) {
+                    <button type="button" class="button" onclick={reload}>{ texts.error_reload }</button>
+                }
+                <button type="button" class="icon-button" aria-label={texts.error_dismiss} title={texts.error_dismiss} onclick={dismiss}>
+                    <Icon name={IconName::Close} />
+                </button>
+            </div>
+        </section>
+    }
+}
