@@ -283,7 +283,10 @@ mod tests {
             assert_eq!(english.matches("{}").count(), russian.matches("{}").count(), "places for values in {key}");
             assert!(!english.chars().any(is_cyrillic), "{key} is Russian in the English column");
             let only_symbols = russian.replace("{}", "").chars().all(|c| !c.is_alphabetic());
-            assert!(only_symbols || russian.chars().any(is_cyrillic) || russian.contains("IoU"), "{key} is not Russian");
+            assert!(
+                only_symbols || russian.chars().any(is_cyrillic) || russian.contains("IoU"),
+                "{key} is not Russian"
+            );
             for text in [english, russian] {
                 assert!(!text.ends_with('.'), "{key} ends with a full stop");
             }

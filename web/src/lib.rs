@@ -5,7 +5,10 @@
 //! encodes. They speak the [`engine::protocol`] with each other, and nothing with the outside world.
 
 pub mod engine;
+pub mod i18n;
 #[cfg(feature = "worker")]
 pub mod media;
+pub mod ui;
+pub mod view;
 #[cfg(feature = "worker")]
 pub mod worker;

@@ -1,12 +1,17 @@
 //! The page.
 
-use yew::{Html, function_component, html};
+use std::rc::Rc;
 
-#[function_component]
-fn App() -> Html {
-    html! {}
-}
+use steadymask_web::{
+    engine::{LocalEngine, capability::Wish},
+    view::{App, AppProps, Connect},
+};
 
 fn main() {
-    yew::Renderer::<App>::new().render();
+    console_error_panic_hook::set_once();
+    let connect = Connect::new(|events| {
+        let query = web_sys::window().and_then(|window| window.location().search().ok()).unwrap_or_default();
+        Rc::new(LocalEngine::new(Wish::from_query(&query), move |event| events.emit(event)))
+    });
+    yew::Renderer::<App>::with_props(AppProps { connect }).render();
 }

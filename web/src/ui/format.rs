@@ -13,6 +13,12 @@ pub fn number(value: f64, decimals: usize, language: Language) -> String {
     }
 }
 
+/// `value` with at most one digit after the decimal sign: `25`, `29.97` as `30`, `12.5`.
+pub fn number_short(value: f64, language: Language) -> String {
+    let decimals = usize::from((value * 10.0).round() % 10.0 != 0.0);
+    number(value, decimals, language)
+}
+
 /// A share of 0 to 1 in percent, with one digit after the decimal sign.
 pub fn percent(share: f64, language: Language) -> String {
     format!("{}\u{202f}%", number(share * 100.0, 1, language))
@@ -65,6 +71,8 @@ mod tests {
     fn numbers_follow_the_language() {
         assert_eq!(number(12.345, 1, Language::English), "12.3");
         assert_eq!(number(-12.345, 2, Language::Russian), "−12,35");
+        assert_eq!(number_short(29.97, Language::English), "30");
+        assert_eq!(number_short(12.5, Language::Russian), "12,5");
         assert_eq!(percent(0.3054, Language::Russian), "30,5\u{202f}%");
     }
 

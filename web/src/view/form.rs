@@ -144,7 +144,10 @@ impl Form {
             all.push(("classes".to_owned(), self.classes.join(",")));
         }
         all.extend(
-            Field::ALL.map(|field| (field.name().to_owned(), self.text(field).to_owned())).into_iter().filter(|(_, text)| !text.is_empty()),
+            Field::ALL
+                .map(|field| (field.name().to_owned(), self.text(field).to_owned()))
+                .into_iter()
+                .filter(|(_, text)| !text.is_empty()),
         );
         query_of(&all)
     }
@@ -192,9 +195,10 @@ impl Form {
         }
         let mut settings = Settings::default();
         match field.read(text, &mut settings).and_then(|()| settings.validate()) {
-            Err(Error::Setting { allowed, .. }) => {
-                Some(Refusal { value: text.to_owned(), allowed: allowed.replace(" to ", "–").replace(" or ", ", ").replace(",,", ",") })
-            }
+            Err(Error::Setting { allowed, .. }) => Some(Refusal {
+                value: text.to_owned(),
+                allowed: allowed.replace(" to ", "–").replace(" or ", ", ").replace(",,", ","),
+            }),
             _ => None,
         }
     }

@@ -1,10 +1,7 @@
 use yew::prelude::*;
 
 use super::use_language;
-use crate::{
-    i18n::Language,
-    ui::Choice,
-};
+use crate::{i18n::Language, ui::Choice};
 
 /// See [`Header`].
 #[derive(Properties, PartialEq)]

@@ -38,11 +38,10 @@ pub fn SettingsView(props: &SettingsProps) -> Html {
             <FieldView key={field.name()} {field} form={props.form.clone()} on_change={props.on_change.clone()} />
         }
     };
-    let (main, more) = ([Field::WindowSize, Field::Alpha, Field::Ratio, Field::LookAhead, Field::Threshold], [
-        Field::Decay,
-        Field::ColorSigma,
-        Field::WorkSide,
-    ]);
+    let (main, more) = (
+        [Field::WindowSize, Field::Alpha, Field::Ratio, Field::LookAhead, Field::Threshold],
+        [Field::Decay, Field::ColorSigma, Field::WorkSide],
+    );
     let more_open = more.iter().any(|&field| !props.form.text(field).is_empty());
     html! {
         <fieldset class="settings" disabled={props.disabled}>
@@ -191,9 +190,7 @@ fn FieldView(props: &FieldProps) -> Html {
     let own_threshold = Settings { method: form.method(), ..Settings::default() }.threshold();
     let hint = match field {
         Field::LookAhead => Some(texts.look_ahead_hint.to_owned()),
-        Field::Threshold => {
-            Some(fill(texts.threshold_hint, &[&format::number(own_threshold.into(), 1, language)]))
-        }
+        Field::Threshold => Some(fill(texts.threshold_hint, &[&format::number(own_threshold.into(), 1, language)])),
         _ => None,
     };
     let text = match form.text(field) {

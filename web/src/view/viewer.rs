@@ -16,7 +16,14 @@ use crate::{
 
 /// A picture as properties compare it: by identity, since its pixels never change.
 #[derive(Clone)]
-pub struct Shown(pub Rc<Picture>);
+pub struct Shown(Rc<Picture>);
+
+impl Shown {
+    /// Shows `picture`.
+    pub fn new(picture: Picture) -> Self {
+        Self(Rc::new(picture))
+    }
+}
 
 impl PartialEq for Shown {
     fn eq(&self, other: &Self) -> bool {
@@ -61,7 +68,12 @@ pub fn Viewer(props: &ViewerProps) -> Html {
         let (layers, canvas, trouble) = (layers.clone(), canvas.clone(), trouble.clone());
         use_effect_with((props.picture.clone(), *look), move |(picture, look)| {
             let (Some(Shown(picture)), Some(canvas)) = (picture, canvas.cast::<HtmlCanvasElement>()) else { return };
-            let made = Layers::new(picture, *look, colors(&canvas).each_ref().map(String::as_str), f64::from(canvas.client_width()));
+            let made = Layers::new(
+                picture,
+                *look,
+                colors(&canvas).each_ref().map(String::as_str),
+                f64::from(canvas.client_width()),
+            );
             trouble.set(made.as_ref().err().map(|error| format!("{error:?}").into()));
             layers.replace(made.ok().flatten());
         });
