@@ -229,6 +229,8 @@ texts! {
     error_no_frames: "This video has no frames; choose another one", "В этом видео нет кадров; выберите другое";
     error_codec: "This browser cannot decode this video; MP4 with H.264 plays almost everywhere",
         "Этот браузер не декодирует это видео; MP4 с H.264 открывается почти везде";
+    error_frame_size: "The frames of this video are too large, or not all of one size; choose another one",
+        "Кадры этого видео слишком велики или разного размера; выберите другое";
     error_damaged: "This file is damaged or cut short; choose another copy of it",
         "Файл повреждён или обрывается; выберите другую копию";
     error_settings: "A setting was refused; change it and press the button again",

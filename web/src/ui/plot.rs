@@ -30,9 +30,9 @@ impl Lines {
     }
 }
 
-/// The smallest round number that is not under `highest`: 1, 2 or 5 times a power of ten, from 0.01 to 1.
+/// The smallest round number that is not under `highest`, from 0.01 to 1.
 fn ceiling(highest: f32) -> f32 {
-    [0.01, 0.02, 0.05, 0.1, 0.2, 0.5].into_iter().find(|&round| highest <= round).unwrap_or(1.0)
+    [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8].into_iter().find(|&round| highest <= round).unwrap_or(1.0)
 }
 
 /// An SVG path through `values`: frame `i` at x = `i`, `ceiling` at y = 0. Where a value is missing the line
@@ -142,7 +142,9 @@ mod tests {
 
     #[test]
     fn the_ceiling_is_round_and_not_under_the_values() {
-        for (highest, round) in [(0.0, 0.01), (0.01, 0.01), (0.011, 0.02), (0.3, 0.5), (0.51, 1.0), (1.0, 1.0)] {
+        for (highest, round) in
+            [(0.0, 0.01), (0.01, 0.01), (0.011, 0.02), (0.3, 0.3), (0.51, 0.6), (0.81, 1.0), (1.0, 1.0)]
+        {
             assert_eq!(ceiling(highest), round, "{highest}");
         }
         let lines = Lines::new(&[None, Some(0.18)], &[None, Some(0.03)], 2);

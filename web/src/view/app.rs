@@ -31,7 +31,9 @@ use crate::{
 };
 
 /// Where the sample lies, relative to the page.
-const SAMPLE: &str = "assets/sample.mp4";
+const SAMPLE: &str = "sample.mp4";
+/// Seconds between two drawings of a run that goes on.
+const REDRAW_SECONDS: f64 = 0.1;
 /// Seconds between the frames shown of a run that goes on: decoding them takes time from it.
 const FOLLOW_SECONDS: f64 = 0.5;
 
@@ -124,6 +126,8 @@ struct Video {
     series: Series,
     /// The series as plotted last.
     charted: Charted,
+    /// When it was plotted during a run, in seconds.
+    charted_at: f64,
     /// The settings of the run that the series is of.
     ran_with: Option<Settings>,
     current: usize,
@@ -143,6 +147,7 @@ impl Video {
         Self {
             clip,
             charted,
+            charted_at: 0.0,
             series: Series::default(),
             ran_with: None,
             current: 0,
@@ -232,7 +237,7 @@ impl Component for App {
             }
             // Another video was opened meanwhile.
             Message::SampleFetched(_) if !matches!(self.stage, Stage::Fetching) => return false,
-            Message::SampleFetched(Ok(blob)) => self.open("sample.mp4".to_owned(), &blob),
+            Message::SampleFetched(Ok(blob)) => self.open(SAMPLE.to_owned(), &blob),
             Message::SampleFetched(Err(reason)) => {
                 self.stage = Stage::Empty;
                 let message = fill(self.texts().error_sample, &[&reason]).into();
@@ -302,7 +307,7 @@ impl Component for App {
                     </Header>
                     <main>
                         if let Some(problem) = &self.problem {
-                            <ProblemView problem={problem.clone()} on_file={on_file.clone()}
+                            <ProblemView problem={problem.clone()}
                                 on_reload={link.callback(|()| Message::Reload)} on_dismiss={link.callback(|()| Message::Dismiss)} />
                         }
                         { match &self.video {
@@ -393,7 +398,7 @@ impl App {
                     return false;
                 }
                 self.stage = Stage::Running(Some(progress));
-                self.follow();
+                return self.follow();
             }
             Event::Frame(frame) => {
                 if let Some(video) = &mut self.video {
@@ -470,16 +475,21 @@ impl App {
         }
     }
 
-    /// Shows how far a run has come: the plot, and now and then the latest frame.
-    fn follow(&mut self) {
-        let Some(video) = &mut self.video else { return };
-        if video.series.len() > video.charted.series.len() {
-            video.chart();
+    /// Shows how far a run has come: the plot, and now and then the latest frame. Whether there is something to draw.
+    fn follow(&mut self) -> bool {
+        let Some(video) = &mut self.video else { return false };
+        let now = platform::now();
+        if now - video.charted_at < REDRAW_SECONDS {
+            return false;
         }
-        let Some(latest) = video.series.len().checked_sub(1) else { return };
-        if video.follow && !video.awaited && platform::now() - video.asked_at >= FOLLOW_SECONDS {
+        video.chart();
+        video.charted_at = now;
+        let latest = video.series.len().checked_sub(1);
+        let is_due = video.follow && !video.awaited && now - video.asked_at >= FOLLOW_SECONDS;
+        if let Some(latest) = latest.filter(|_| is_due) {
             self.show(latest);
         }
+        true
     }
 
     /// Takes a frame that was asked for. One that came late is shown too: whoever drags the scrubber sees it move.
@@ -581,16 +591,18 @@ impl App {
                             <Stability charted={video.charted.clone()} current={video.current} {on_frame} />
                         }
                     </Viewer>
+                    if let Some(finished) = finished {
+                        <Metrics summary={finished.summary.clone()} />
+                    }
                 </div>
                 <aside class="workspace-side">
                     if let Some(finished) = finished {
                         <p class="done" aria-live="polite" data-testid="done">
                             { fill(texts.done_in, &[
-                                &finished.timings.frames.to_string(),
-                                &format::clock(finished.timings.total_ms / 1000.0),
+                                &finished.summary.frames.to_string(),
+                                &format::clock(finished.timings.total),
                             ]) }
                         </p>
-                        <Metrics summary={finished.summary.clone()} />
                         <Downloads busy={self.busy} on_export={link.callback(Message::Export)} on_cancel={link.callback(|()| Message::Cancel)} />
                     }
                     <section class="panel">

@@ -31,8 +31,8 @@ pub fn Header(props: &HeaderProps) -> Html {
         <header class="header">
             <a class="brand" href=".">
                 <svg class="brand-mark" viewBox="0 0 32 32" aria-hidden="true">
-                    <path class="ghost" d="M17.5 4.5c7 .6 11.6 5 10.6 12.3C27 24.5 21.600 28 14.500 27.300 7.500 26.600 3.600 21 4.700 14.200 5.800 7.500 10.500 4 17.500 4.500z" />
-                    <circle cx="16" cy="16" r="10.500" />
+                    <circle class="ghost" cx="19.5" cy="12.5" r="9.5" />
+                    <circle cx="13.5" cy="18.5" r="9.5" />
                 </svg>
                 { "Steadymask" }
             </a>

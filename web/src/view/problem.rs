@@ -3,7 +3,7 @@ use yew::prelude::*;
 use super::use_language;
 use crate::{
     engine::protocol::FailureCode,
-    ui::{FileButton, Icon, IconName},
+    ui::{Icon, IconName},
 };
 
 /// Something that did not work.
@@ -15,21 +15,11 @@ pub struct Problem {
     pub message: AttrValue,
 }
 
-impl Problem {
-    /// Whether another file is the way out.
-    fn is_of_the_file(&self) -> bool {
-        use FailureCode::{Codec, Damaged, NoFrames, NoVideoTrack, NotAVideo};
-        self.code.is_none_or(|code| matches!(code, NotAVideo | NoVideoTrack | NoFrames | Codec | Damaged))
-    }
-}
-
 /// See [`ProblemView`].
 #[derive(Properties, PartialEq)]
 pub struct ProblemProps {
     /// What did not work.
     pub problem: Problem,
-    /// Another file was picked.
-    pub on_file: Callback<web_sys::File>,
     /// The page is to be loaded again.
     pub on_reload: Callback<()>,
     /// It was read.
@@ -48,6 +38,7 @@ pub fn ProblemView(props: &ProblemProps) -> Html {
         FailureCode::NoVideoTrack => texts.error_no_video_track,
         FailureCode::NoFrames => texts.error_no_frames,
         FailureCode::Codec => texts.error_codec,
+        FailureCode::FrameSize => texts.error_frame_size,
         FailureCode::Damaged => texts.error_damaged,
         FailureCode::Settings => texts.error_settings,
         FailureCode::Order => texts.error_order,
@@ -63,9 +54,6 @@ pub fn ProblemView(props: &ProblemProps) -> Html {
                 <p>{ message }</p>
             </div>
             <div class="problem-ways">
-                if props.problem.is_of_the_file() {
-                    <FileButton label={texts.choose_video} on_file={props.on_file.clone()} test_id="error-file-input" />
-                }
                 if matches!(code, Some(FailureCode::Start | FailureCode::Internal)) {
                     <button type="button" class="button" onclick={reload}>{ texts.error_reload }</button>
                 }

@@ -41,53 +41,66 @@ pub fn Welcome(props: &WelcomeProps) -> Html {
     }
 }
 
-/// How far the person of the figure has walked in each of its frames, in its own units.
+/// A person of the figure, some 60 units tall around the origin.
+const PERSON: &str = "M0-26a7 7 0 0 1 0 14a7 7 0 0 1 0-14zM-5-10h10a6 6 0 0 1 6 6v15a2.5 2.5 0 0 1-5 0v19a3 3 0 0 1-6 0\
+    v-15v15a3 3 0 0 1-6 0v-19a2.5 2.5 0 0 1-5 0v-15a6 6 0 0 1 6-6z";
+
+/// How far the person has walked in each frame of the figure.
 const WALK: [i32; 4] = [30, 42, 54, 66];
 
-/// What is wrong with the mask of each frame of the upper row: shapes that cover it with the ground's colour, and
-/// shapes that add to it.
+/// What is wrong with the mask of each frame of the upper row: what it misses of the person, and what it finds
+/// beside them.
 const FLAWS: [(&str, &str); 4] = [
-    ("M-3 -9h9v9h-9z", ""),
-    ("M-9 -27h18v15h-18z", "M24 6c6-4 14 0 12 8-2 6-12 6-14 0-1-3 0-6 2-8z"),
-    ("M-12 12h24v22h-24zM2 -8h12v12h-12z", ""),
-    ("M-13 -6h11v26h-11z", "M-34 14c4-6 12-4 12 3 0 6-9 8-12 3-1-2-1-4 0-6z"),
+    ("M4-3a7 8 0 1 0 14 0a7 8 0 1 0-14 0z", ""),
+    ("M-12-22a12 11 0 1 0 24 0a12 11 0 1 0-24 0z", "M24 6c6-4 14 0 12 8-2 6-12 6-14 0-1-3 0-6 2-8z"),
+    ("M-16 24a16 12 0 1 0 32 0a16 12 0 1 0-32 0zM-18 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0z", ""),
+    ("M-22 8a11 21 0 1 0 22 0a11 21 0 1 0-22 0z", "M-40 16c4-6 12-4 12 3 0 6-9 8-12 3-1-2-1-4 0-6z"),
 ];
 
 /// What the product does, without words: masks that flicker, and the same masks steady.
 #[component]
 fn Figure() -> Html {
     let (_, texts) = use_language();
-    let person = |class: &'static str| {
+    let still = |index: usize, person: Html| {
         html! {
-            <path class={class} d="M0-26a7 7 0 0 1 0 14a7 7 0 0 1 0-14zM-5-10h10a6 6 0 0 1 6 6v15a2.500 2.500 0 0 1-5 0v19a3 3 0 0 1-6 0v-15v15a3 3 0 0 1-6 0v-19a2.500 2.500 0 0 1-5 0v-15a6 6 0 0 1 6-6z" />
-        }
-    };
-    let row = |class: &'static str, flawed: bool| {
-        html! {
-            <g class={class}>
-                { for WALK.iter().zip(FLAWS).enumerate().map(|(index, (walk, (lost, found)))| html! {
-                    <g transform={format!("translate({} 0)", index * 104)}>
-                        <rect class="still" width="96" height="72" rx="6" />
-                        <path class="ground" d="M0 67h96" />
-                        <g transform={format!("translate({walk} 36)")}>
-                            { person("shape") }
-                            if flawed {
-                                <path class="lost" d={lost} />
-                                <path class="shape" d={found} />
-                            }
-                        </g>
-                    </g>
-                }) }
+            <g transform={format!("translate({} 0)", index * 104)}>
+                <rect class="still" width="96" height="72" rx="6" />
+                <path class="ground" d="M0 67h96" />
+                <g transform={format!("translate({} 36)", WALK[index])}>{ person }</g>
             </g>
         }
+    };
+    let flawed = |(index, (lost, found)): (usize, (&'static str, &'static str))| {
+        let kept = format!("kept-{index}");
+        still(
+            index,
+            html! {
+                <>
+                    <mask id={kept.clone()} maskUnits="userSpaceOnUse" x="-48" y="-36" width="96" height="72">
+                        <rect x="-48" y="-36" width="96" height="72" fill="white" />
+                        <path d={lost} fill="black" />
+                    </mask>
+                    <path class="shape" d={PERSON} mask={format!("url(#{kept})")} />
+                    <path class="edge" d={lost} clip-path="url(#person)" />
+                    <path class="shape" d={found} />
+                </>
+            },
+        )
     };
     html! {
         <figure class="figure">
             <svg viewBox="0 0 408 214" role="img" aria-label={texts.figure}>
-                <text class="row-name before" x="0" y="12">{ texts.figure_before }</text>
-                <g transform="translate(0 22)">{ row("before", true) }</g>
-                <text class="row-name after" x="0" y="128">{ texts.figure_after }</text>
-                <g transform="translate(0 138)">{ row("after", false) }</g>
+                <clipPath id="person"><path d={PERSON} /></clipPath>
+                <g class="before">
+                    <text class="row-name" y="12">{ texts.figure_before }</text>
+                    <g transform="translate(0 22)">{ for FLAWS.into_iter().enumerate().map(flawed) }</g>
+                </g>
+                <g class="after">
+                    <text class="row-name" y="128">{ texts.figure_after }</text>
+                    <g transform="translate(0 138)">
+                        { for (0..WALK.len()).map(|index| still(index, html! { <path class="shape" d={PERSON} /> })) }
+                    </g>
+                </g>
             </svg>
         </figure>
     }
