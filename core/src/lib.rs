@@ -14,6 +14,8 @@ pub mod metric;
 mod motion;
 pub mod overlay;
 mod plane;
+#[doc(hidden)]
+pub mod reference;
 pub mod resize;
 mod settings;
 mod stabilizer;

@@ -57,6 +57,11 @@ impl BitMask {
         self.height
     }
 
+    /// `(width, height)` in pixels.
+    pub fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
     /// Whether pixel `(x, y)` is set.
     ///
     /// # Panics
@@ -64,6 +69,46 @@ impl BitMask {
     pub fn get(&self, x: usize, y: usize) -> bool {
         assert!(x < self.width && y < self.height, "pixel ({x}, {y}) is outside {}×{}", self.width, self.height);
         self.words[y * self.width.div_ceil(64) + x / 64] >> (x % 64) & 1 == 1
+    }
+
+    /// Whether any pixel of row `y` from column `left` to column `right`, both included, is set.
+    ///
+    /// # Panics
+    /// When the span is not inside the mask.
+    pub fn any_in_row(&self, y: usize, left: usize, right: usize) -> bool {
+        assert!(left <= right && right < self.width && y < self.height, "span {left}..={right} of row {y} is outside");
+        let row = self.row(y);
+        let (first, last) = (left / 64, right / 64);
+        let (from, until) = (u64::MAX << (left % 64), u64::MAX >> (63 - right % 64));
+        if first == last {
+            return row[first] & from & until != 0;
+        }
+        row[first] & from != 0 || row[first + 1..last].iter().any(|&word| word != 0) || row[last] & until != 0
+    }
+
+    /// The words of row `y`.
+    pub(crate) fn row(&self, y: usize) -> &[u64] {
+        let stride = self.width.div_ceil(64);
+        &self.words[y * stride..(y + 1) * stride]
+    }
+
+    /// The words of row `y`; bits past the width must stay 0.
+    pub(crate) fn row_mut(&mut self, y: usize) -> &mut [u64] {
+        let stride = self.width.div_ceil(64);
+        &mut self.words[y * stride..(y + 1) * stride]
+    }
+
+    /// The pixels that are set, as `(x, y)`, row by row.
+    pub fn pixels(&self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.height).flat_map(move |y| {
+            self.row(y).iter().enumerate().flat_map(move |(i, &word)| {
+                std::iter::successors((word != 0).then_some(word), |word| {
+                    let rest = word & (word - 1);
+                    (rest != 0).then_some(rest)
+                })
+                .map(move |word| (i * 64 + word.trailing_zeros() as usize, y))
+            })
+        })
     }
 
     /// Number of pixels set.
@@ -88,7 +133,7 @@ impl BitMask {
     }
 
     fn count(&self, other: &Self, op: impl Fn(u64, u64) -> u64) -> Result<usize> {
-        if (self.width, self.height) != (other.width, other.height) {
+        if self.size() != other.size() {
             return Err(Error::FrameSize {
                 index: 0,
                 width: other.width,

@@ -108,7 +108,7 @@ impl Default for Settings {
             ratio: 0.9,
             look_ahead: LookAhead::Frames(8),
             decay: 0.95,
-            color_sigma: 12.0,
+            color_sigma: 25.0,
             threshold: None,
             work_side: 240,
         }

@@ -4,6 +4,7 @@
 
 mod consensus;
 mod exponential;
+mod local_maximum;
 mod median;
 mod moving_average;
 mod none;
@@ -12,8 +13,9 @@ mod window;
 
 use std::sync::Arc;
 
-pub use consensus::Consensus;
+pub use consensus::{Consensus, LEAST_WEIGHT};
 pub use exponential::Exponential;
+pub use local_maximum::local_maximum;
 pub use median::Median;
 pub use moving_average::MovingAverage;
 pub use none::Unfiltered;

@@ -1,8 +1,10 @@
 //! Measures of masks: overlap, steadiness with and without motion, agreement with ground truth.
 
+mod boundary;
 mod overlap;
 mod temporal;
 
+pub use boundary::{BOUNDARY_TOLERANCE, boundary, boundary_f, boundary_f_within, boundary_radius, region_similarity};
 pub use overlap::{dice, iou};
 pub(crate) use temporal::Mean;
 pub use temporal::{

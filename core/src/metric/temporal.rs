@@ -84,9 +84,9 @@ pub struct Summary {
 /// # Errors
 /// [`Error::FrameSize`](crate::Error::FrameSize) when the sizes differ.
 pub fn motion_compensated_instability(previous: &BitMask, current: &BitMask, motion: &Motion) -> Result<f32> {
-    let (width, height) = (current.width(), current.height());
+    let (width, height) = current.size();
     let flow = &motion.backward;
-    for (w, h) in [flow.size(), (previous.width(), previous.height())] {
+    for (w, h) in [flow.size(), previous.size()] {
         if (w, h) != (width, height) {
             let (expected_width, expected_height) = (width, height);
             return Err(Error::FrameSize { index: 0, width: w, height: h, expected_width, expected_height });
@@ -106,7 +106,7 @@ pub fn motion_compensated_instability(previous: &BitMask, current: &BitMask, mot
             }
         }
     }
-    Ok(1.0 - share(intersection, union))
+    Ok((1.0 - share(intersection, union)) as f32)
 }
 
 /// The metrics of a clip's masks, a frame at a time.
@@ -126,7 +126,7 @@ impl MaskAccumulator {
     /// [`Error::FrameSize`](crate::Error::FrameSize) when the size is not that of the frame before.
     pub fn push(&mut self, mask: BitMask, motion: Option<&Motion>) -> Result<MaskMetrics> {
         let mut metrics = MaskMetrics {
-            area: share(mask.area(), mask.width() * mask.height()),
+            area: share(mask.area(), mask.width() * mask.height()) as f32,
             iou: None,
             dice: None,
             instability: None,

@@ -1,0 +1,86 @@
+//! Metrics, pixel by pixel.
+
+use crate::{BitMask, Motion, Plane, flow::TRUSTED};
+
+/// The pixels of a mask, as `(x, y, set)`.
+fn pixels(mask: &BitMask) -> impl Iterator<Item = (usize, usize, bool)> {
+    let (width, height) = mask.size();
+    (0..height).flat_map(move |y| (0..width).map(move |x| (x, y, mask.get(x, y))))
+}
+
+fn count(mask: &BitMask, counts: impl Fn(usize, usize, bool) -> bool) -> f64 {
+    pixels(mask).filter(|&(x, y, set)| counts(x, y, set)).count() as f64
+}
+
+/// Twin of [`metric::iou`](crate::metric::iou) for masks of one size.
+pub fn iou(a: &BitMask, b: &BitMask) -> f64 {
+    let union = count(a, |x, y, set| set || b.get(x, y));
+    if union == 0.0 { 1.0 } else { count(a, |x, y, set| set && b.get(x, y)) / union }
+}
+
+/// Twin of [`metric::dice`](crate::metric::dice) for masks of one size.
+pub fn dice(a: &BitMask, b: &BitMask) -> f64 {
+    let areas = count(a, |_, _, set| set) + count(b, |_, _, set| set);
+    if areas == 0.0 { 1.0 } else { 2.0 * count(a, |x, y, set| set && b.get(x, y)) / areas }
+}
+
+/// Twin of [`metric::motion_compensated_instability`](crate::metric::motion_compensated_instability).
+pub fn motion_compensated_instability(previous: &BitMask, current: &BitMask, motion: &Motion) -> f64 {
+    let (width, height) = current.size();
+    let nearest = |position: f32, side: usize| (position + 0.5).floor().clamp(0.0, side as f32 - 1.0) as usize;
+    let warped = BitMask::from_fn(width, height, |x, y| {
+        let [dx, dy] = motion.backward.get(x, y);
+        previous.get(nearest(x as f32 + dx, width), nearest(y as f32 + dy, height))
+    });
+    let trusted = |mask: &BitMask| {
+        BitMask::from_fn(width, height, |x, y| mask.get(x, y) && motion.backward_trust.get(x, y) > TRUSTED)
+    };
+    1.0 - iou(&trusted(&warped), &trusted(current))
+}
+
+/// Twin of [`metric::boundary`](crate::metric::boundary): `seg2bmap` of DAVIS, line by line.
+pub fn boundary(mask: &BitMask) -> BitMask {
+    let (width, height) = mask.size();
+    let get = |x: usize, y: usize| x < width && y < height && mask.get(x, y);
+    BitMask::from_fn(width, height, |x, y| {
+        let here = get(x, y);
+        let (east, south, south_east) = (here ^ get(x + 1, y), here ^ get(x, y + 1), here ^ get(x + 1, y + 1));
+        match (x + 1 == width, y + 1 == height) {
+            (true, true) => false,
+            (false, true) => east,
+            (true, false) => south,
+            (false, false) => east | south | south_east,
+        }
+    })
+}
+
+/// Twin of [`metric::boundary_f_within`](crate::metric::boundary_f_within), by dilation with a disk.
+pub fn boundary_f_within(mask: &BitMask, truth: &BitMask, radius: usize) -> f64 {
+    let (width, height) = mask.size();
+    let dilated = |mask: &BitMask| {
+        let mut out = Plane::filled(width, height, false);
+        for (x, y, _) in pixels(mask).filter(|&(_, _, set)| set) {
+            for v in 0..height {
+                for u in 0..width {
+                    if u.abs_diff(x).pow(2) + v.abs_diff(y).pow(2) <= radius * radius {
+                        out.row_mut(v)[u] = true;
+                    }
+                }
+            }
+        }
+        out
+    };
+    let (mask, truth) = (boundary(mask), boundary(truth));
+    let (mask_area, truth_area) = (count(&mask, |_, _, set| set), count(&truth, |_, _, set| set));
+    let (mask_dilated, truth_dilated) = (dilated(&mask), dilated(&truth));
+    let (precision, recall) = match (mask_area > 0.0, truth_area > 0.0) {
+        (false, false) => (1.0, 1.0),
+        (false, true) => (1.0, 0.0),
+        (true, false) => (0.0, 1.0),
+        (true, true) => (
+            count(&mask, |x, y, set| set && truth_dilated.get(x, y)) / mask_area,
+            count(&truth, |x, y, set| set && mask_dilated.get(x, y)) / truth_area,
+        ),
+    };
+    if precision + recall == 0.0 { 0.0 } else { 2.0 * precision * recall / (precision + recall) }
+}

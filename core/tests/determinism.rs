@@ -1,0 +1,66 @@
+//! The same bytes everywhere: this test runs natively and in WebAssembly and expects one hash.
+//!
+//! `cargo test --release -p steadymask-core --target wasm32-unknown-unknown --test determinism`
+
+mod synthetic;
+
+use std::fmt::Debug;
+
+use steadymask_core::{
+    All, ColorMatrix, ColorRange, I420, LookAhead, Method, Settings, Stabilizer, resize, rgb_from_i420,
+};
+use synthetic::{HEIGHT, WIDTH};
+
+/// What every platform must give. A change here means that results change: say so where it is made.
+const EXPECTED: u64 = 0x4c15764777d559ed;
+
+/// FNV-1a, 64 bits.
+struct Hash(u64);
+
+impl Hash {
+    fn bytes(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+
+    /// `Debug` prints floats so that they can be read back exactly.
+    fn debug(&mut self, value: &impl Debug) {
+        self.bytes(format!("{value:?}").as_bytes());
+    }
+}
+
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+#[cfg_attr(not(target_arch = "wasm32"), test)]
+fn same_bytes_everywhere() {
+    let mut hash = Hash(0xcbf2_9ce4_8422_2325);
+    let runs = Method::ALL.map(|method| Settings { method, ..Settings::default() });
+    let horizons = [LookAhead::Frames(0), LookAhead::Frames(3), LookAhead::All(All::All)];
+    let horizons = horizons.map(|look_ahead| Settings { look_ahead, ..Settings::default() });
+    for settings in runs.into_iter().chain(horizons) {
+        let mut stabilizer = Stabilizer::new(&settings, WIDTH, HEIGHT, 2).unwrap();
+        let mut finished = Vec::new();
+        for (frame, probabilities) in synthetic::clip() {
+            finished.extend(stabilizer.push(frame, probabilities).unwrap());
+        }
+        let (rest, summary) = stabilizer.finish();
+        for frame in finished.iter().chain(&rest) {
+            frame.stabilized.iter().for_each(|plane| hash.bytes(plane.data()));
+            hash.debug(&frame.metrics);
+        }
+        assert_eq!(summary.scene_cuts, [synthetic::CUT], "{:?}", settings.method);
+        hash.debug(&summary);
+    }
+
+    let (frame, planes) = synthetic::clip().swap_remove(0);
+    hash.bytes(resize::area_rgb(&frame, 41, 23).as_bytes());
+    hash.bytes(resize::bilinear(&planes[0], 131, 97).data());
+    for matrix in [ColorMatrix::Bt601, ColorMatrix::Bt709] {
+        for range in [ColorRange::Limited, ColorRange::Full] {
+            let bytes = &frame.as_bytes()[..I420::len_of(WIDTH, HEIGHT)];
+            let picture = I420 { width: WIDTH, height: HEIGHT, bytes, matrix, range };
+            hash.bytes(rgb_from_i420(picture).unwrap().as_bytes());
+        }
+    }
+    assert_eq!(hash.0, EXPECTED, "got {:#018x}", hash.0);
+}

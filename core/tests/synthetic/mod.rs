@@ -1,0 +1,66 @@
+//! A small clip made of whole numbers only, so that it is the same everywhere.
+
+use steadymask_core::{Plane, Rgb};
+
+pub const WIDTH: usize = 96;
+pub const HEIGHT: usize = 64;
+pub const FRAMES: usize = 12;
+/// A new scene begins here.
+pub const CUT: usize = 8;
+
+/// Frames and their probabilities in two classes: a textured disk that moves over a textured ground which moves
+/// the other way, and a still square; sensor noise, ragged probabilities, and now and then the disk is not seen.
+pub fn clip() -> Vec<(Plane<Rgb>, Vec<Plane<u8>>)> {
+    let mut random = Random(0x2545_f491);
+    (0..FRAMES).map(|t| frame(t, &mut random)).collect()
+}
+
+fn frame(t: usize, random: &mut Random) -> (Plane<Rgb>, Vec<Plane<u8>>) {
+    let scene = u32::from(t >= CUT);
+    let t = t as i32;
+    let in_disk = |x: i32, y: i32| (x - 30 - 2 * t).pow(2) + (y - 30 - t).pow(2) < 15 * 15;
+    let in_square = |x: i32, y: i32| (60..90).contains(&x) && (5..25).contains(&y);
+    let color = Plane::from_fn(WIDTH, HEIGHT, |x, y| {
+        let (x, y) = (x as i32, y as i32);
+        let seed = 7 * scene;
+        let base = if in_disk(x, y) {
+            [texture(x - 2 * t, y - t, 4, seed + 1), texture(x - 2 * t, y - t, 8, seed + 2), 200]
+        } else if in_square(x, y) {
+            [40, texture(x, y, 4, seed + 3), texture(x, y, 8, seed + 4)]
+        } else {
+            [texture(x + t, y, 8, seed + 5), texture(x + t, y, 4, seed + 6), 90]
+        };
+        base.map(|v| (v + random.below(9) as i32 - 4).clamp(0, 255) as u8)
+    });
+    let missed = t % 4 == 2;
+    let mut probability = |inside: bool| if inside { 150 + random.below(106) } else { random.below(90) } as u8;
+    let disk = Plane::from_fn(WIDTH, HEIGHT, |x, y| probability(in_disk(x as i32, y as i32) && !missed));
+    let square = Plane::from_fn(WIDTH, HEIGHT, |x, y| probability(in_square(x as i32, y as i32)));
+    (color, vec![disk, square])
+}
+
+/// Bilinear value noise, 0 to 255, with a lattice of `step` pixels.
+fn texture(x: i32, y: i32, step: i32, seed: u32) -> i32 {
+    let (column, row) = (x.div_euclid(step), y.div_euclid(step));
+    let (fx, fy) = (x.rem_euclid(step), y.rem_euclid(step));
+    let lattice = |column: i32, row: i32| {
+        let mut random =
+            Random(seed.wrapping_mul(0x9e37_79b9) ^ (column as u32) << 16 ^ (row as u32 & 0xffff) ^ 0x51ed);
+        random.below(256);
+        random.below(256) as i32
+    };
+    let mix = |row: i32| lattice(column, row) * (step - fx) + lattice(column + 1, row) * fx;
+    (mix(row) * (step - fy) + mix(row + 1) * fy) / (step * step)
+}
+
+/// Marsaglia's xorshift32.
+pub struct Random(pub u32);
+
+impl Random {
+    pub fn below(&mut self, bound: u32) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        (self.0 >> 8) % bound
+    }
+}
