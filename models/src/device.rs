@@ -81,3 +81,64 @@ mod gpu {
         Err("built without GPU support".into())
     }
 }
+
+#[cfg(feature = "wgpu")]
+mod gpu {
+    use std::sync::OnceLock;
+
+    use burn::tensor::{
+        Device,
+        wgpu::{WgpuInitError, WgpuSetup, wgpu::DeviceType},
+    };
+
+    use super::{DeviceReport, Gpu, WEBGPU};
+
+    /// burn's runtime for the one adapter that the platform prefers.
+    #[derive(Clone)]
+    struct Opened {
+        device: Device,
+        adapter: String,
+        software: bool,
+    }
+
+    /// The runtime can be set up once in a process only; a failure is final too.
+    static OPENED: OnceLock<Result<Opened, String>> = OnceLock::new();
+
+    /// The preferred adapter, or in words why there is none. A software adapter is slower than the network on
+    /// the CPU and counts only when `forced`.
+    pub(super) async fn open(forced: bool) -> Result<Gpu, String> {
+        let Opened { device, adapter, software } = opened().await?;
+        if software && !forced {
+            return Err(format!("{adapter} is a software adapter: slower than the CPU"));
+        }
+        let reason = if forced { format!("asked for: {adapter}") } else { format!("there is {adapter}") };
+        Ok(Gpu { device, report: DeviceReport { name: WEBGPU.into(), reason } })
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    async fn opened() -> Result<Opened, String> {
+        OPENED.get_or_init(|| describe(Device::wgpu_options().init_with_setup())).clone()
+    }
+
+    #[cfg(target_arch = "wasm32")]
+    async fn opened() -> Result<Opened, String> {
+        match OPENED.get() {
+            Some(opened) => opened.clone(),
+            None => {
+                let opened = describe(Device::wgpu_options().init_with_setup_async().await);
+                OPENED.get_or_init(|| opened).clone()
+            }
+        }
+    }
+
+    fn describe(opened: Result<(Device, WgpuSetup), WgpuInitError>) -> Result<Opened, String> {
+        let (device, setup) = opened.map_err(|e| match e {
+            WgpuInitError::AdapterUnavailable { .. } => "no GPU adapter found".into(),
+            other => other.to_string(),
+        })?;
+        let info = setup.adapter.get_info();
+        let name = if info.name.is_empty() { "an adapter without a name" } else { &info.name };
+        let software = info.device_type == DeviceType::Cpu || name.to_lowercase().contains("swiftshader");
+        Ok(Opened { device, adapter: format!("{name} ({})", info.backend), software })
+    }
+}

@@ -24,11 +24,6 @@ pub(crate) struct Logits {
     pub(crate) input: (usize, usize),
 }
 
-/// Classes are taken in groups of so many, which compilers turn into vector instructions.
-const LANES: usize = 8;
-/// Stands in for the classes that fill up the last group: its exponential is 0.
-const NEVER: f32 = -1e30;
-
 impl Logits {
     /// The probabilities of frame `index` at the size `(width, height)`: logits interpolated bilinearly,
     /// softmax over all classes, rounded to 255ths. One plane for each of `class_ids`, or, where these are
@@ -40,48 +35,58 @@ impl Logits {
         class_ids: &[usize],
     ) -> Vec<Plane<u8>> {
         let [_, classes, grid_height, grid_width] = self.shape;
-        let grid = self.interleaved(index);
-        let stride = classes.div_ceil(LANES);
+        let places = grid_height * grid_width;
+        let grids = &self.values[index * classes * places..(index + 1) * classes * places];
         let columns = taps(self.alignment, width, self.input.0, grid_width);
         let rows = taps(self.alignment, height, self.input.1, grid_height);
 
         let mut planes = vec![Plane::filled(width, height, 0u8); class_ids.len().max(1)];
-        let mut row = vec![[0.0; LANES]; grid_width * stride];
-        let mut pixel = vec![[0.0; LANES]; stride];
+        let mut line = vec![0.0; grid_width];
+        let mut row = vec![0.0; classes * width];
+        let mut greatest = vec![0.0; width];
+        let mut sums = vec![0.0; width];
+        // A row of the picture at a time, class by class, in loops that become vector instructions.
         for (y, tap) in rows.iter().enumerate() {
-            let [above, below] =
-                [tap.first, tap.second].map(|y| &grid[y * grid_width * stride..(y + 1) * grid_width * stride]);
-            mix(&mut row, above, below, tap.weight);
-            for (x, tap) in columns.iter().enumerate() {
-                let [left, right] = [tap.first, tap.second].map(|x| &row[x * stride..(x + 1) * stride]);
-                mix(&mut pixel, left, right, tap.weight);
-                let sum = exponentiate(&mut pixel);
-                let byte = |e: f32| (e / sum * 255.0 + 0.5) as u8;
-                let pixel = pixel.as_flattened();
-                if class_ids.is_empty() {
-                    planes[0].row_mut(y)[x] = byte(sum - pixel[0]);
+            greatest.fill(f32::NEG_INFINITY);
+            for (grid, row) in grids.chunks_exact(places).zip(row.chunks_exact_mut(width)) {
+                let [above, below] = [tap.first, tap.second].map(|y| &grid[y * grid_width..(y + 1) * grid_width]);
+                for ((value, a), b) in line.iter_mut().zip(above).zip(below) {
+                    *value = a + (b - a) * tap.weight;
                 }
-                for (plane, &class) in planes.iter_mut().zip(class_ids) {
-                    plane.row_mut(y)[x] = byte(pixel[class]);
+                // Between two logits the values lie on a line.
+                let mut x = 0;
+                for run in columns.chunk_by(|a, b| a.first == b.first) {
+                    let (left, step) = (line[run[0].first], line[run[0].second] - line[run[0].first]);
+                    for (value, tap) in row[x..x + run.len()].iter_mut().zip(run) {
+                        *value = left + step * tap.weight;
+                    }
+                    x += run.len();
+                }
+                for (greatest, &value) in greatest.iter_mut().zip(&*row) {
+                    *greatest = if value > *greatest { value } else { *greatest };
+                }
+            }
+            sums.fill(0.0);
+            for row in row.chunks_exact_mut(width) {
+                for ((value, greatest), sum) in row.iter_mut().zip(&greatest).zip(&mut sums) {
+                    *value = exp(*value - greatest);
+                    *sum += *value;
+                }
+            }
+            let byte = |share: f32| (share * 255.0 + 0.5) as u8;
+            if class_ids.is_empty() {
+                for ((out, background), sum) in planes[0].row_mut(y).iter_mut().zip(&row).zip(&sums) {
+                    *out = byte((sum - background) / sum);
+                }
+            }
+            for (plane, &class) in planes.iter_mut().zip(class_ids) {
+                let row = &row[class * width..(class + 1) * width];
+                for ((out, e), sum) in plane.row_mut(y).iter_mut().zip(row).zip(&sums) {
+                    *out = byte(e / sum);
                 }
             }
         }
         planes
-    }
-
-    /// The logits of a frame with those of one place side by side, filled up to whole groups.
-    fn interleaved(&self, index: usize) -> Vec<[f32; LANES]> {
-        let [_, classes, height, width] = self.shape;
-        let places = height * width;
-        let stride = classes.div_ceil(LANES);
-        let frame = &self.values[index * classes * places..(index + 1) * classes * places];
-        let mut grid = vec![[NEVER; LANES]; places * stride];
-        for (class, plane) in frame.chunks_exact(places).enumerate() {
-            for (place, &value) in plane.iter().enumerate() {
-                grid[place * stride + class / LANES][class % LANES] = value;
-            }
-        }
-        grid
     }
 }
 
@@ -95,48 +100,21 @@ struct Tap {
 
 /// One tap for each of `frame` pixels, which the network saw as `input` pixels and answered with `grid` logits.
 fn taps(alignment: Alignment, frame: usize, input: usize, grid: usize) -> Vec<Tap> {
-    let (frame_pixels, input, last) = (frame as f64, input as f64, grid as f64 - 1.0);
+    let (per_frame_pixel, input, logits) = (input as f64 / frame as f64, input as f64, grid as f64);
     (0..frame)
         .map(|i| {
             // Where the middle of the pixel lies on the input, pixel centres at whole numbers.
-            let on_input = (i as f64 + 0.5) * input / frame_pixels - 0.5;
+            let on_input = (i as f64 + 0.5) * per_frame_pixel - 0.5;
             let on_grid = match alignment {
-                Alignment::Corners => on_input * last / (input - 1.0),
-                Alignment::HalfPixel => (on_input + 0.5) * (last + 1.0) / input - 0.5,
+                Alignment::Corners => on_input * (logits - 1.0) / (input - 1.0),
+                Alignment::HalfPixel => (on_input + 0.5) * logits / input - 0.5,
             };
-            let on_grid = on_grid.clamp(0.0, last);
+            let on_grid = on_grid.clamp(0.0, logits - 1.0);
             let first = on_grid.floor();
             let second = (first as usize + 1).min(grid - 1);
             Tap { first: first as usize, second, weight: (on_grid - first) as f32 }
         })
         .collect()
-}
-
-fn mix(out: &mut [[f32; LANES]], first: &[[f32; LANES]], second: &[[f32; LANES]], weight: f32) {
-    for ((out, a), b) in out.iter_mut().zip(first).zip(second) {
-        for lane in 0..LANES {
-            out[lane] = a[lane] + (b[lane] - a[lane]) * weight;
-        }
-    }
-}
-
-/// Replaces each value by its exponential, scaled so that the greatest is 1, and gives their sum.
-fn exponentiate(values: &mut [[f32; LANES]]) -> f32 {
-    let mut greatest = [f32::NEG_INFINITY; LANES];
-    for group in &*values {
-        for lane in 0..LANES {
-            greatest[lane] = if group[lane] > greatest[lane] { group[lane] } else { greatest[lane] };
-        }
-    }
-    let greatest = greatest.into_iter().fold(f32::NEG_INFINITY, f32::max);
-    let mut sums = [0.0; LANES];
-    for group in values {
-        for lane in 0..LANES {
-            group[lane] = exp(group[lane] - greatest);
-            sums[lane] += group[lane];
-        }
-    }
-    sums.into_iter().sum()
 }
 
 /// The exponential of `x ≤ 0`, within 3e-7 relative; 0 below −87.
@@ -173,7 +151,7 @@ mod tests {
             assert!(x <= -87.0 && ours == 0.0 || (ours / exact - 1.0).abs() < 3e-7, "exp({x}) = {ours}, not {exact}");
         }
         assert_eq!(exp(0.0), 1.0);
-        assert_eq!(exp(NEVER), 0.0);
+        assert_eq!(exp(-1e30), 0.0);
     }
 
     /// Interpolation and softmax as they are written in books, in 64 bits.

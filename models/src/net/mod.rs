@@ -5,6 +5,8 @@ mod inverted_residual;
 mod lraspp;
 mod mobilenet_v2;
 mod mobilenet_v3;
+#[cfg(test)]
+mod tests;
 
 use burn::tensor::{Device, Tensor, module::conv2d, ops::ConvOptions};
 
