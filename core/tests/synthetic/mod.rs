@@ -15,17 +15,22 @@ pub fn clip() -> Vec<(Plane<Rgb>, Vec<Plane<u8>>)> {
     (0..FRAMES).map(|t| frame(t, &mut random)).collect()
 }
 
+/// Whether pixel `(x, y)` of frame `t` lies in the disk.
+pub fn disk_at(t: usize, x: usize, y: usize) -> bool {
+    let (t, x, y) = (t as i32, x as i32, y as i32);
+    (x - 30 - 2 * t).pow(2) + (y - 30 - t).pow(2) < 15 * 15
+}
+
 fn frame(t: usize, random: &mut Random) -> (Plane<Rgb>, Vec<Plane<u8>>) {
     let scene = u32::from(t >= CUT);
-    let t = t as i32;
-    let in_disk = |x: i32, y: i32| (x - 30 - 2 * t).pow(2) + (y - 30 - t).pow(2) < 15 * 15;
-    let in_square = |x: i32, y: i32| (60..90).contains(&x) && (5..25).contains(&y);
+    let in_square = |x: usize, y: usize| (60..90).contains(&x) && (5..25).contains(&y);
     let color = Plane::from_fn(WIDTH, HEIGHT, |x, y| {
-        let (x, y) = (x as i32, y as i32);
+        let (disk, square) = (disk_at(t, x, y), in_square(x, y));
+        let (t, x, y) = (t as i32, x as i32, y as i32);
         let seed = 7 * scene;
-        let base = if in_disk(x, y) {
+        let base = if disk {
             [texture(x - 2 * t, y - t, 4, seed + 1), texture(x - 2 * t, y - t, 8, seed + 2), 200]
-        } else if in_square(x, y) {
+        } else if square {
             [40, texture(x, y, 4, seed + 3), texture(x, y, 8, seed + 4)]
         } else {
             [texture(x + t, y, 8, seed + 5), texture(x + t, y, 4, seed + 6), 90]
@@ -34,8 +39,8 @@ fn frame(t: usize, random: &mut Random) -> (Plane<Rgb>, Vec<Plane<u8>>) {
     });
     let missed = t % 4 == 2;
     let mut probability = |inside: bool| if inside { 150 + random.below(106) } else { random.below(90) } as u8;
-    let disk = Plane::from_fn(WIDTH, HEIGHT, |x, y| probability(in_disk(x as i32, y as i32) && !missed));
-    let square = Plane::from_fn(WIDTH, HEIGHT, |x, y| probability(in_square(x as i32, y as i32)));
+    let disk = Plane::from_fn(WIDTH, HEIGHT, |x, y| probability(disk_at(t, x, y) && !missed));
+    let square = Plane::from_fn(WIDTH, HEIGHT, |x, y| probability(in_square(x, y)));
     (color, vec![disk, square])
 }
 

@@ -1,0 +1,173 @@
+//! Everything fast against its slow, obvious twin, on random input.
+#![cfg(not(target_arch = "wasm32"))]
+
+use std::sync::Arc;
+
+use proptest::{collection::vec, prelude::*};
+use steadymask_core::{
+    All, BitMask, ColorMatrix, ColorRange, I420, LookAhead, Motion, Plane,
+    filter::{self, Consensus, Exponential, Median, MovingAverage, TemporalFilter, Uncertainty},
+    metric, reference, resize, rgb_from_i420,
+};
+
+/// Sizes around the word of a mask and the block of the median.
+fn size() -> impl Strategy<Value = (usize, usize)> {
+    (prop_oneof![1..12usize, 60..68usize, 120..132usize], 1..10usize)
+}
+
+fn plane((width, height): (usize, usize)) -> impl Strategy<Value = Plane<u8>> {
+    vec(any::<u8>(), width * height).prop_map(move |data| Plane::from_vec(width, height, data).unwrap())
+}
+
+/// Masks from empty to full.
+fn mask(size: (usize, usize)) -> impl Strategy<Value = BitMask> {
+    (plane(size), any::<u8>()).prop_map(|(plane, threshold)| BitMask::from_threshold(&plane, threshold))
+}
+
+fn shot() -> impl Strategy<Value = Vec<Plane<u8>>> {
+    (size(), 1..12usize).prop_flat_map(|(size, frames)| vec(plane(size), frames))
+}
+
+fn motion((width, height): (usize, usize)) -> impl Strategy<Value = Motion> {
+    let flow = || {
+        vec([-4.0..4.0f32, -4.0..4.0f32], width * height).prop_map(move |v| Plane::from_vec(width, height, v).unwrap())
+    };
+    let trust = || vec(0.0..1.0f32, width * height).prop_map(move |v| Plane::from_vec(width, height, v).unwrap());
+    (flow(), trust(), flow(), trust()).prop_map(|(forward, forward_trust, backward, backward_trust)| Motion {
+        forward,
+        forward_trust,
+        backward,
+        backward_trust,
+    })
+}
+
+/// A shot with the motions between its frames.
+fn moving_shot() -> impl Strategy<Value = (Vec<Plane<u8>>, Vec<Motion>)> {
+    (1..20usize, 1..20usize, 1..7usize).prop_flat_map(|(width, height, frames)| {
+        (vec(plane((width, height)), frames), vec(motion((width, height)), frames - 1))
+    })
+}
+
+fn run(filter: &mut dyn TemporalFilter, shot: &[Plane<u8>], motions: &[Motion]) -> Vec<Plane<u8>> {
+    let motions = std::iter::once(None).chain(motions.iter().cloned().map(Arc::new).map(Some));
+    let mut out: Vec<_> = shot
+        .iter()
+        .zip(motions.chain(std::iter::repeat(None)))
+        .filter_map(|(plane, motion)| filter.push(std::slice::from_ref(plane), motion.as_ref()))
+        .collect();
+    out.extend(filter.finish());
+    out.concat()
+}
+
+/// That `fast` is `slow` rounded, give or take `slack`.
+fn assert_rounded(fast: &[Plane<u8>], slow: &[Plane<f64>], slack: f64) {
+    assert_eq!(fast.len(), slow.len());
+    for (t, (fast, slow)) in fast.iter().zip(slow).enumerate() {
+        for (&fast, &slow) in fast.data().iter().zip(slow.data()) {
+            assert!((f64::from(fast) - slow).abs() <= 0.5 + slack, "frame {t}: {fast} instead of {slow}");
+        }
+    }
+}
+
+fn close(fast: f32, slow: f64) -> bool {
+    (f64::from(fast) - slow).abs() < 1e-6
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn masks((a, b) in size().prop_flat_map(|size| (mask(size), mask(size)))) {
+        let counts = [a.area(), b.area(), a.intersection(&b).unwrap(), a.union(&b).unwrap()];
+        prop_assert_eq!(counts, reference::counts(&a, &b));
+        prop_assert_eq!(BitMask::from_threshold(&a.to_plane(), 127), a.clone());
+        let (width, height) = a.size();
+        let set = |y: usize| (0..width).filter(|&x| a.get(x, y)).collect::<Vec<_>>();
+        let pixels: Vec<_> = (0..height).flat_map(|y| set(y).into_iter().map(move |x| (x, y))).collect();
+        prop_assert_eq!(a.pixels().collect::<Vec<_>>(), pixels);
+        for left in (0..width).step_by(7) {
+            for right in (left..width).step_by(5) {
+                prop_assert_eq!(a.any_in_row(0, left, right), (left..=right).any(|x| a.get(x, 0)));
+            }
+        }
+    }
+
+    #[test]
+    fn overlap_and_boundary(
+        (a, b) in size().prop_flat_map(|size| (mask(size), mask(size))),
+        radius in 0..6usize,
+    ) {
+        prop_assert!(close(metric::iou(&a, &b).unwrap(), reference::metric::iou(&a, &b)));
+        prop_assert!(close(metric::dice(&a, &b).unwrap(), reference::metric::dice(&a, &b)));
+        prop_assert_eq!(metric::boundary(&a), reference::metric::boundary(&a));
+        let fast = metric::boundary_f_within(&a, &b, radius).unwrap();
+        prop_assert!(close(fast, reference::metric::boundary_f_within(&a, &b, radius)));
+    }
+
+    #[test]
+    fn motion_compensated_instability(
+        (a, b, motion) in size().prop_flat_map(|size| (mask(size), mask(size), motion(size))),
+    ) {
+        let fast = metric::motion_compensated_instability(&a, &b, &motion).unwrap();
+        prop_assert!(close(fast, reference::metric::motion_compensated_instability(&a, &b, &motion)));
+    }
+
+    #[test]
+    fn area(source in size().prop_flat_map(plane), (width, height) in (1..30usize, 1..20usize)) {
+        prop_assert_eq!(resize::area(&source, width, height), reference::area(&source, width, height));
+    }
+
+    #[test]
+    fn bilinear(source in size().prop_flat_map(plane), (width, height) in (1..140usize, 1..20usize)) {
+        // Positions are whole 1/2048ths of a pixel.
+        let slack = 2.0 * 255.0 / 2048.0;
+        let (fast, slow) = (resize::bilinear(&source, width, height), reference::bilinear(&source, width, height));
+        assert_rounded(&[fast], &[slow], slack);
+    }
+
+    #[test]
+    fn color(
+        (width, height, bytes) in (1..20usize, 1..20usize)
+            .prop_flat_map(|(w, h)| (Just(w), Just(h), vec(any::<u8>(), I420::len_of(w, h)))),
+        matrix in prop_oneof![Just(ColorMatrix::Bt601), Just(ColorMatrix::Bt709)],
+        range in prop_oneof![Just(ColorRange::Limited), Just(ColorRange::Full)],
+    ) {
+        let picture = I420 { width, height, bytes: &bytes, matrix, range };
+        let (fast, slow) = (rgb_from_i420(picture).unwrap(), reference::rgb_from_i420(picture));
+        for (fast, slow) in fast.as_bytes().iter().zip(slow.as_bytes()) {
+            prop_assert!(fast.abs_diff(*slow) <= 1, "{fast} instead of {slow}");
+        }
+    }
+
+    #[test]
+    fn local_maximum(source in size().prop_flat_map(plane)) {
+        let fast = filter::local_maximum(&source, source.width().min(source.height()) / 8);
+        let slow = Plane::from_fn(source.width(), source.height(), |x, y| {
+            reference::filter::local_maximum(&source, x, y)
+        });
+        prop_assert_eq!(fast, slow);
+    }
+
+    #[test]
+    fn windows(shot in shot(), size in prop_oneof![Just(3usize), Just(5), Just(7), Just(9)]) {
+        let (mean, median) = (run(&mut MovingAverage::new(size), &shot, &[]), run(&mut Median::new(size), &shot, &[]));
+        assert_rounded(&mean, &reference::filter::moving_average(&shot, size), 0.0);
+        assert_rounded(&median, &reference::filter::median(&shot, size), 0.0);
+    }
+
+    #[test]
+    fn recursive(shot in shot(), alpha in 0.1..0.9f32, ratio in 0.0..1.0f32) {
+        let exponential = run(&mut Exponential::new(alpha), &shot, &[]);
+        assert_rounded(&exponential, &reference::filter::exponential(&shot, alpha.into()), 1e-3);
+        let uncertainty = run(&mut Uncertainty::new(ratio), &shot, &[]);
+        assert_rounded(&uncertainty, &reference::filter::uncertainty(&shot, ratio.into()), 1e-2);
+    }
+
+    #[test]
+    fn consensus((shot, motions) in moving_shot(), decay in 0.5..1.0f32, frames in 0..8u32) {
+        let fixed_lag = run(&mut Consensus::new(decay, LookAhead::Frames(frames)), &shot, &motions);
+        assert_rounded(&fixed_lag, &reference::filter::consensus(&shot, &motions, decay, frames as usize), 1e-2);
+        let offline = run(&mut Consensus::new(decay, LookAhead::All(All::All)), &shot, &motions);
+        assert_rounded(&offline, &reference::filter::consensus(&shot, &motions, decay, shot.len()), 1e-2);
+    }
+}

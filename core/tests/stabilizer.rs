@@ -1,0 +1,250 @@
+//! The stabilizer from end to end: what every method must leave alone, cuts, delays, bad input.
+#![cfg(not(target_arch = "wasm32"))]
+
+mod synthetic;
+
+use steadymask_core::{
+    All, BitMask, Error, Finished, LookAhead, Method, Plane, Rgb, Settings, Stabilizer, metric, metric::Summary,
+    union_of,
+};
+use synthetic::{CUT, FRAMES, HEIGHT, Random, WIDTH, clip, disk_at};
+
+type Frame = (Plane<Rgb>, Vec<Plane<u8>>);
+
+/// Every method, and consensus with every kind of look-ahead.
+fn all_settings() -> Vec<Settings> {
+    let methods = Method::ALL.map(|method| Settings { method, ..Settings::default() });
+    let horizons = [LookAhead::Frames(0), LookAhead::Frames(3), LookAhead::All(All::All)];
+    methods.into_iter().chain(horizons.map(looking)).collect()
+}
+
+fn looking(look_ahead: LookAhead) -> Settings {
+    Settings { look_ahead, ..Settings::default() }
+}
+
+fn stabilize(settings: &Settings, clip: &[Frame]) -> (Vec<Finished>, Summary) {
+    let (width, height) = clip[0].0.size();
+    let mut stabilizer = Stabilizer::new(settings, width, height, clip[0].1.len()).unwrap();
+    let mut finished = Vec::new();
+    for (frame, probabilities) in clip {
+        finished.extend(stabilizer.push(frame.clone(), probabilities.clone()).unwrap());
+    }
+    let (rest, summary) = stabilizer.finish();
+    finished.extend(rest);
+    assert!(finished.iter().map(|frame| frame.index).eq(0..clip.len()), "every frame once, in order");
+    for (finished, (_, probabilities)) in finished.iter().zip(clip) {
+        assert_eq!(&finished.raw, probabilities);
+    }
+    (finished, summary)
+}
+
+fn planes(settings: &Settings, clip: &[Frame]) -> Vec<Vec<Plane<u8>>> {
+    stabilize(settings, clip).0.into_iter().map(|frame| frame.stabilized).collect()
+}
+
+#[test]
+fn a_still_clip_stays_as_it_is() {
+    let still = vec![clip().swap_remove(0); 6];
+    for settings in all_settings() {
+        let (finished, summary) = stabilize(&settings, &still);
+        for frame in finished {
+            assert_eq!(frame.stabilized, still[0].1, "{settings:?}, frame {}", frame.index);
+        }
+        assert_eq!(summary.before.instability, Some(0.0));
+        assert_eq!(summary.after.motion_compensated_instability, Some(0.0));
+    }
+}
+
+#[test]
+fn constant_probabilities_stay_constant() {
+    for level in [0, 1, 76, 128, 254, 255] {
+        let constant: Vec<Frame> =
+            clip().into_iter().map(|(frame, _)| (frame, vec![Plane::filled(WIDTH, HEIGHT, level)])).collect();
+        for settings in all_settings() {
+            for planes in planes(&settings, &constant) {
+                assert!(planes[0].data().iter().all(|&p| p == level), "{settings:?}, level {level}");
+            }
+        }
+    }
+}
+
+#[test]
+fn classes_do_not_influence_each_other() {
+    let both = clip();
+    for settings in all_settings() {
+        let expected = planes(&settings, &both);
+        let swapped: Vec<Frame> =
+            both.iter().map(|(frame, p)| (frame.clone(), vec![p[1].clone(), p[0].clone()])).collect();
+        let alone: Vec<Frame> = both.iter().map(|(frame, p)| (frame.clone(), vec![p[0].clone()])).collect();
+        let (swapped, alone) = (planes(&settings, &swapped), planes(&settings, &alone));
+        for (expected, (swapped, alone)) in expected.iter().zip(swapped.iter().zip(&alone)) {
+            assert_eq!((&expected[0], &expected[1]), (&swapped[1], &swapped[0]), "{settings:?}");
+            assert_eq!(expected[0], alone[0], "{settings:?}");
+        }
+    }
+}
+
+#[test]
+fn what_sees_the_whole_clip_does_not_know_which_way_time_runs() {
+    let mut shot = clip();
+    shot.truncate(CUT);
+    let backwards: Vec<Frame> = shot.iter().rev().cloned().collect();
+    let methods = [Method::None, Method::MovingAverage, Method::Median, Method::Consensus];
+    for settings in methods.map(|method| Settings { method, ..looking(LookAhead::All(All::All)) }) {
+        let (forward, mut backward) = (planes(&settings, &shot), planes(&settings, &backwards));
+        backward.reverse();
+        assert_eq!(forward, backward, "{:?}", settings.method);
+    }
+}
+
+#[test]
+fn a_cut_separates_shots_as_if_they_were_clips() {
+    let whole = clip();
+    for settings in all_settings() {
+        let (finished, summary) = stabilize(&settings, &whole);
+        assert_eq!(summary.scene_cuts, [CUT], "{settings:?}");
+        let cuts: Vec<_> = finished.iter().filter(|f| f.metrics.scene_cut).map(|f| f.index).collect();
+        assert_eq!(cuts, [CUT]);
+        assert_eq!(finished[CUT].metrics.after.iou, None);
+        assert_eq!(finished[CUT].metrics.mean_trust, None);
+        let expected = [planes(&settings, &whole[..CUT]), planes(&settings, &whole[CUT..])].concat();
+        assert!(finished.into_iter().map(|f| f.stabilized).eq(expected), "{settings:?}");
+    }
+}
+
+#[test]
+fn frames_are_held_back_no_longer_than_the_look_ahead() {
+    let shot = &clip()[..CUT];
+    for (settings, delay) in [
+        (Settings { method: Method::None, ..Settings::default() }, 0),
+        (Settings { method: Method::Exponential, ..Settings::default() }, 0),
+        (Settings { method: Method::Uncertainty, ..Settings::default() }, 0),
+        (Settings { method: Method::Median, window_size: 7, ..Settings::default() }, 3),
+        (Settings { method: Method::MovingAverage, window_size: 3, ..Settings::default() }, 1),
+        (looking(LookAhead::Frames(0)), 0),
+        (looking(LookAhead::Frames(4)), 4),
+        (looking(LookAhead::All(All::All)), FRAMES),
+    ] {
+        let mut stabilizer = Stabilizer::new(&settings, WIDTH, HEIGHT, 2).unwrap();
+        for (t, (frame, probabilities)) in shot.iter().enumerate() {
+            let finished = stabilizer.push(frame.clone(), probabilities.clone()).unwrap();
+            let expected = t.checked_sub(delay);
+            assert!(finished.iter().map(|f| f.index).eq(expected), "{settings:?}, frame {t}");
+        }
+    }
+}
+
+#[test]
+fn the_future_beyond_the_look_ahead_does_not_count() {
+    let shot = &clip()[..CUT];
+    for look_ahead in [0, 2] {
+        let settings = looking(LookAhead::Frames(look_ahead));
+        let whole = planes(&settings, shot);
+        for end in 1..CUT {
+            let part = planes(&settings, &shot[..end]);
+            let settled = end.saturating_sub(look_ahead as usize);
+            assert_eq!(part[..settled], whole[..settled]);
+        }
+    }
+    let long = looking(LookAhead::Frames(64));
+    assert_eq!(planes(&long, shot), planes(&looking(LookAhead::All(All::All)), shot));
+}
+
+#[test]
+fn consensus_fills_gaps_without_lagging() {
+    let shot = &clip()[..CUT];
+    let (finished, summary) = stabilize(&Settings::default(), shot);
+    let level = Settings::default().threshold_level();
+    for frame in &finished {
+        let truth = BitMask::from_fn(WIDTH, HEIGHT, |x, y| disk_at(frame.index, x, y));
+        let agreement = |p: &Plane<u8>, level| metric::iou(&BitMask::from_threshold(p, level), &truth).unwrap();
+        let after = agreement(&frame.stabilized[0], level);
+        assert!(after > 0.85, "frame {}: {after}", frame.index);
+        assert!(after >= agreement(&frame.raw[0], 127) - 0.1);
+    }
+    let improvement = summary.improvement_percent.motion_compensated_instability.unwrap();
+    assert!(improvement > 60.0, "{improvement} %");
+}
+
+#[test]
+fn on_hard_masks_mean_and_median_are_one_and_uncertainty_does_nothing() {
+    let mut random = Random(7);
+    let hard: Vec<Frame> = clip()[..CUT]
+        .iter()
+        .map(|(frame, _)| (frame.clone(), vec![Plane::from_fn(WIDTH, HEIGHT, |_, _| 255 * random.below(2) as u8)]))
+        .collect();
+    let run = |method| planes(&Settings { method, ..Settings::default() }, &hard);
+    let masks = |planes: &[Vec<Plane<u8>>]| -> Vec<BitMask> {
+        // Where the window is whole.
+        planes[2..CUT - 2].iter().map(|p| BitMask::from_threshold(&p[0], 127)).collect()
+    };
+    assert_eq!(masks(&run(Method::MovingAverage)), masks(&run(Method::Median)));
+    assert_eq!(run(Method::Uncertainty), run(Method::None));
+}
+
+#[test]
+fn any_size_and_any_length() {
+    let mut random = Random(3);
+    for (width, height) in [(1, 1), (1, 9), (13, 1), (7, 7), (33, 17), (64, 64)] {
+        for frames in [1, 2, 5] {
+            let clip: Vec<Frame> = (0..frames)
+                .map(|_| {
+                    let frame = Plane::from_fn(width, height, |_, _| [0; 3].map(|_: u8| random.below(256) as u8));
+                    (frame, vec![Plane::from_fn(width, height, |_, _| random.below(256) as u8)])
+                })
+                .collect();
+            for settings in all_settings() {
+                let (finished, summary) = stabilize(&settings, &clip);
+                assert_eq!((finished.len(), summary.frames), (frames, frames));
+                assert_eq!(finished[0].metrics.before.iou, None);
+                assert_eq!(finished[0].metrics.mean_trust, None);
+            }
+        }
+    }
+    let nothing = Stabilizer::new(&Settings::default(), 4, 4, 1).unwrap().finish();
+    assert!(nothing.0.is_empty());
+    assert_eq!((nothing.1.frames, nothing.1.before.area, nothing.1.before.dice), (0, 0.0, None));
+}
+
+#[test]
+fn bad_input_is_refused_and_the_clip_goes_on() {
+    let settings = Settings::default();
+    let fails = |settings: &Settings, width, height, classes| {
+        Stabilizer::new(settings, width, height, classes).err().expect("must be refused").to_string()
+    };
+    assert_eq!(fails(&settings, 0, 5, 1), "invalid size 0×5 (expected 1 to 16384 pixels a side)");
+    assert_eq!(fails(&settings, 5, 5, 0), "frame 0 brings 0 probability planes, expected 1");
+    let bad = Settings { decay: f32::NAN, ..settings.clone() };
+    assert_eq!(fails(&bad, 5, 5, 1), "invalid decay: NaN (expected 0.5 to 1)");
+
+    let mut stabilizer = Stabilizer::new(&settings, WIDTH, HEIGHT, 2).unwrap();
+    let (frame, probabilities) = clip().swap_remove(0);
+    stabilizer.push(frame.clone(), probabilities.clone()).unwrap();
+    let small = Plane::filled(4, 2, [0; 3]);
+    let error = stabilizer.push(small, probabilities.clone()).unwrap_err();
+    assert_eq!(error.to_string(), "frame 1 is 4×2, but the clip began at 96×64; all frames must be of one size");
+    let error = stabilizer.push(frame.clone(), vec![probabilities[0].clone(), Plane::filled(1, 1, 0)]).unwrap_err();
+    assert!(matches!(error, Error::FrameSize { index: 1, width: 1, height: 1, .. }));
+    let error = stabilizer.push(frame.clone(), vec![probabilities[0].clone()]).unwrap_err();
+    assert_eq!(error, Error::Classes { index: 1, actual: 1, expected: 2 });
+    stabilizer.push(frame, probabilities).unwrap();
+    assert_eq!(stabilizer.finish().1.frames, 2);
+}
+
+#[test]
+fn thresholds_cut_where_they_say() {
+    for threshold in [0.05, 0.1, 0.3, 0.35, 0.5, 0.6, 0.8, 0.95] {
+        let settings = Settings { threshold: Some(threshold), ..Settings::default() };
+        for level in 0..=255u8 {
+            let inside = f64::from(level) / 255.0 > f64::from(threshold);
+            assert_eq!(level > settings.threshold_level(), inside, "{level} at {threshold}");
+        }
+    }
+}
+
+#[test]
+fn the_union_is_the_larger() {
+    let (_, planes) = clip().swap_remove(0);
+    let union = union_of(&planes);
+    assert!((0..HEIGHT).all(|y| (0..WIDTH).all(|x| union.get(x, y) == planes[0].get(x, y).max(planes[1].get(x, y)))));
+}
