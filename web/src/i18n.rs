@@ -51,7 +51,7 @@ impl Language {
     }
 
     /// The word for a class of the model's card; the card's own name where there is none.
-    pub fn class<'a>(self, name: &'a str) -> &'a str {
+    pub fn class(self, name: &str) -> &str {
         let found = CLASSES.iter().find(|(card, ..)| *card == name);
         match (found, self) {
             (Some((_, english, _)), Self::English) => english,
@@ -114,9 +114,7 @@ texts! {
 
     opening: "Opening the video…", "Открываем видео…";
     loading_sample: "Fetching the sample…", "Загружаем пример…";
-    preview: "First frame of the video", "Первый кадр видео";
     frames: "{} frames", "кадров: {}";
-    frames_about: "about {} frames", "кадров: около {}";
     fps: "{} fps", "{} кадр/с";
 
     settings: "Settings", "Настройки";
@@ -159,12 +157,10 @@ texts! {
     preparing: "Preparing the network…", "Готовим сеть…";
     running: "Stabilizing", "Стабилизация";
     progress: "{} of {} frames", "{} из {} кадров";
-    progress_unknown: "{} frames", "кадров: {}";
     speed: "{} frames a second", "{} кадра в секунду";
     time_left: "{} left", "осталось {}";
     done_in: "Done: {} frames in {}", "Готово: кадров {}, время {}";
     cancel: "Cancel", "Отменить";
-    canceled: "Canceled", "Отменено";
 
     viewer: "Frame viewer", "Просмотр кадров";
     before: "Before", "До";
@@ -193,7 +189,7 @@ texts! {
     plot: "Motion-compensated instability per frame: {} before, {} after on average",
         "Нестабильность с учётом движения по кадрам: в среднем {} до, {} после";
     scene_cut: "Scene cut", "Смена сцены";
-    worst_frames: "Worst before", "Худшие до";
+    worst_frames: "Most flicker at frame", "Сильнее всего на кадрах";
 
     metrics: "Metrics", "Метрики";
     metric: "Metric", "Метрика";
@@ -246,8 +242,6 @@ texts! {
         "Не удалось загрузить пример ({}); проверьте соединение или выберите своё видео";
     no_masks: "Nothing of what you chose was found in this clip; choose other classes and stabilize again",
         "В этом видео не найдено ничего из выбранного; выберите другое и запустите снова";
-    source: "Motion-compensated masks by burn, in WebAssembly and WebGPU; settings are kept in the address",
-        "Маски с учётом движения: burn, WebAssembly и WebGPU; настройки хранятся в адресе";
 }
 
 /// `(name on the model's card, English, Russian)` of the PASCAL VOC classes.

@@ -13,7 +13,7 @@ use super::{
     form::{self, Form},
     header::Header,
     platform,
-    problem::{Problem, ProblemView},
+    problem::{self, Problem, ProblemView},
     results::{Downloads, Metrics},
     series::Series,
     settings::{SettingsView, class_refusal},
@@ -24,7 +24,7 @@ use super::{
 use crate::{
     engine::{
         Engine,
-        protocol::{Clip, Command, Event, ExportKind, Failure, Finished, Progress, Ready},
+        protocol::{Clip, Command, Event, ExportKind, Failure, FailureCode, Finished, Progress, Ready},
     },
     i18n::{Language, Texts, fill},
     ui::{self, FileButton, Icon, IconName, dropped_file, format, milestone},
@@ -32,6 +32,8 @@ use crate::{
 
 /// Where the sample lies, relative to the page.
 const SAMPLE: &str = "sample.mp4";
+/// Id of the heading that names the video.
+const VIDEO_NAME: &str = "video-name";
 /// Seconds between two drawings of a run that goes on.
 const REDRAW_SECONDS: f64 = 0.1;
 /// Seconds between the frames shown of a run that goes on: decoding them takes time from it.
@@ -186,8 +188,9 @@ pub struct App {
     busy: Option<(ExportKind, f64)>,
     /// Present while playing; counts down to the next frame once one is shown.
     player: Option<Option<Timeout>>,
-    /// Whether the keyboard's place is to be moved to what has just appeared.
-    focus: bool,
+    /// The element to which the keyboard's place, and with it the view, is to be moved: something has appeared there,
+    /// or the control that had it is gone.
+    focus: Option<&'static str>,
     _keys: Option<EventListener>,
 }
 
@@ -220,7 +223,7 @@ impl Component for App {
             problem: None,
             busy: None,
             player: None,
-            focus: false,
+            focus: None,
             _keys: keys,
         }
     }
@@ -240,8 +243,8 @@ impl Component for App {
             Message::SampleFetched(Ok(blob)) => self.open(SAMPLE.to_owned(), &blob),
             Message::SampleFetched(Err(reason)) => {
                 self.stage = Stage::Empty;
-                let message = fill(self.texts().error_sample, &[&reason]).into();
-                self.problem = Some(Problem { code: None, message });
+                let message = fill(self.texts().error_sample, &[&reason]);
+                self.complain(None, message);
             }
             Message::Edit(form) => {
                 platform::set_query(&form.to_query(&platform::query()));
@@ -330,11 +333,11 @@ impl Component for App {
             _ => "Steadymask".to_owned(),
         };
         platform::set_document(self.language.code(), &title);
-        if std::mem::take(&mut self.focus) {
-            let heading = window().and_then(|window| window.document()).and_then(|d| d.get_element_by_id("video-name"));
-            if let Some(heading) = heading.and_then(|heading| heading.dyn_into::<HtmlElement>().ok()) {
+        if let Some(id) = self.focus.take() {
+            let target = window().and_then(|window| window.document()).and_then(|page| page.get_element_by_id(id));
+            if let Some(target) = target.and_then(|target| target.dyn_into::<HtmlElement>().ok()) {
                 // What cannot take the focus leaves it where it is.
-                _ = heading.focus();
+                _ = target.focus();
             }
         }
     }
@@ -377,6 +380,7 @@ impl App {
         self.problem = None;
         self.player = None;
         self.stage = Stage::Running(None);
+        self.focus = Some(VIDEO_NAME);
         if let Some(video) = &mut self.video {
             video.restart(Some(settings.clone()));
         }
@@ -390,7 +394,7 @@ impl App {
             Event::Opened(clip) => {
                 self.stage = Stage::Opened;
                 self.video = Some(Video::new(clip));
-                self.focus = true;
+                self.focus = Some(VIDEO_NAME);
                 self.show(0);
             }
             Event::Progress(progress) => {
@@ -407,6 +411,8 @@ impl App {
                 // Drawn with the next progress.
                 return false;
             }
+            // Another video has been opened meanwhile.
+            Event::Finished(_) if !matches!(self.stage, Stage::Running(_)) => return false,
             Event::Finished(finished) => {
                 self.stage = Stage::Finished(finished);
                 if let Some(video) = &mut self.video {
@@ -419,6 +425,7 @@ impl App {
             Event::Cancelled => {
                 self.busy = None;
                 if matches!(self.stage, Stage::Running(_)) {
+                    self.focus = Some(VIDEO_NAME);
                     self.reopen();
                 }
             }
@@ -431,10 +438,12 @@ impl App {
                     *share = progress;
                 }
             }
-            Event::Exported { file_name, blob, .. } => {
-                self.busy = None;
+            Event::Exported { kind, file_name, blob } => {
+                if self.busy.take().is_none_or(|(busy, _)| busy != kind) {
+                    return true;
+                }
                 if let Err(error) = platform::save(&blob, &file_name) {
-                    self.problem = Some(Problem { code: None, message: format!("{error:?}").into() });
+                    self.complain(None, format!("{error:?}"));
                 }
             }
         }
@@ -455,6 +464,8 @@ impl App {
         match self.stage {
             Stage::Opening => self.stage = Stage::Empty,
             Stage::Running(_) => self.reopen(),
+            // The worker was started anew, and its results went with the old one.
+            Stage::Finished(_) if failure.code == FailureCode::Internal => self.reopen(),
             _ => {}
         }
         self.busy = None;
@@ -462,7 +473,12 @@ impl App {
         if let Some(video) = &mut self.video {
             video.awaited = false;
         }
-        self.problem = Some(Problem { code: Some(failure.code), message: failure.message.into() });
+        self.complain(Some(failure.code), failure.message);
+    }
+
+    fn complain(&mut self, code: Option<FailureCode>, message: String) {
+        self.problem = Some(Problem { code, message: message.into() });
+        self.focus = Some(problem::ID);
     }
 
     /// Asks for frame `index`.
@@ -634,7 +650,7 @@ impl App {
         ];
         html! {
             <div class="caption">
-                <h1 id="video-name" tabindex="-1">{ &self.name }</h1>
+                <h1 id={VIDEO_NAME} tabindex="-1">{ &self.name }</h1>
                 <p>{ for measures.iter().map(|measure| html! { <span>{ measure }</span> }) }</p>
             </div>
         }

@@ -29,13 +29,13 @@ pub fn Header(props: &HeaderProps) -> Html {
         Language::ALL.iter().map(|language| (language.code().into(), language.name().into())).collect();
     html! {
         <header class="header">
-            <a class="brand" href=".">
+            <span class="brand">
                 <svg class="brand-mark" viewBox="0 0 32 32" aria-hidden="true">
                     <circle class="ghost" cx="19.5" cy="12.5" r="9.5" />
                     <circle cx="13.5" cy="18.5" r="9.5" />
                 </svg>
                 { "Steadymask" }
-            </a>
+            </span>
             <div class="header-actions">
                 { props.children.clone() }
                 <Choice label={texts.language} {options} value={language.code()} {on_choose} test_id="language" />

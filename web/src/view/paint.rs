@@ -38,40 +38,59 @@ const GHOST: f64 = 0.12;
 /// Width of the contour on the screen, in CSS pixels.
 const CONTOUR: f64 = 1.5;
 
-/// What lies over a frame, made once a picture: moving the divider only puts the two together anew.
+/// What lies over a frame, painted once a picture: moving the divider only puts the two together anew.
 pub struct Layers {
     before: HtmlCanvasElement,
     after: HtmlCanvasElement,
 }
 
 impl Layers {
-    /// The layers of `picture` for a canvas shown `shown_width` CSS pixels wide; `None` while it has no masks.
+    /// Layers without anything on them.
     ///
     /// # Errors
-    /// When the browser refuses a canvas, for want of memory.
-    pub fn new(picture: &Picture, look: Look, colors: [&str; 2], shown_width: f64) -> Result<Option<Self>, JsValue> {
-        let Some(masks) = &picture.masks else { return Ok(None) };
+    /// When the browser refuses a canvas.
+    pub fn new() -> Result<Self, JsValue> {
+        let document = window().and_then(|window| window.document()).ok_or("no document")?;
+        let canvas = || Ok::<_, JsValue>(document.create_element("canvas")?.unchecked_into());
+        Ok(Self { before: canvas()?, after: canvas()? })
+    }
+
+    /// Paints the masks of `picture`, if it has them, before and after in these two `colors`, for a canvas that is
+    /// shown `shown_width` CSS pixels wide.
+    ///
+    /// # Errors
+    /// When the browser refuses to draw.
+    pub fn paint(&self, picture: &Picture, look: Look, colors: [&str; 2], shown_width: f64) -> Result<(), JsValue> {
+        let Some(masks) = &picture.masks else { return Ok(()) };
         let radius = (CONTOUR * f64::from(picture.frame.width()) / shown_width.max(1.0)).max(1.0);
-        let layer = |mask, color| match look {
-            Look::Overlay => tint(mask, color, radius),
-            Look::Mask => paint(mask, |_| Ok(())),
-            Look::Cutout => paint(mask, |context| {
-                context.set_global_composite_operation("source-in")?;
-                context.draw_image_with_image_bitmap(&picture.frame, 0.0, 0.0)
-            }),
-        };
-        Ok(Some(Self { before: layer(&masks.raw, colors[0])?, after: layer(&masks.stabilized, colors[1])? }))
+        let layers = [(&self.before, &masks.raw, colors[0]), (&self.after, &masks.stabilized, colors[1])];
+        for (canvas, mask, color) in layers {
+            // Setting the size clears the canvas and puts its state back.
+            canvas.set_width(mask.width());
+            canvas.set_height(mask.height());
+            let context = context(canvas)?;
+            match look {
+                Look::Overlay => tint(&context, mask, color, radius)?,
+                Look::Mask => context.draw_image_with_image_bitmap(mask, 0.0, 0.0)?,
+                Look::Cutout => {
+                    context.draw_image_with_image_bitmap(mask, 0.0, 0.0)?;
+                    context.set_global_composite_operation("source-in")?;
+                    context.draw_image_with_image_bitmap(&picture.frame, 0.0, 0.0)?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
-/// Draws `picture` with its `layers`, divided at `divider` percent of the width.
+/// Draws `picture` with the `layers` painted for it, divided at `divider` percent of the width.
 ///
 /// # Errors
 /// When the browser refuses to draw.
 pub fn draw(
     canvas: &HtmlCanvasElement,
     picture: &Picture,
-    layers: Option<&Layers>,
+    layers: &Layers,
     look: Look,
     divider: f64,
 ) -> Result<(), JsValue> {
@@ -84,14 +103,15 @@ pub fn draw(
     let (width, height) = (f64::from(width), f64::from(height));
     context.set_fill_style_str("black");
     context.fill_rect(0.0, 0.0, width, height);
-    context.set_global_alpha(match (look, layers) {
-        (Look::Overlay, _) | (_, None) => 1.0,
-        (Look::Mask, _) => 0.0,
-        (Look::Cutout, _) => GHOST,
+    let has_masks = picture.masks.is_some();
+    context.set_global_alpha(match look {
+        Look::Mask if has_masks => 0.0,
+        Look::Cutout if has_masks => GHOST,
+        _ => 1.0,
     });
     context.draw_image_with_image_bitmap(&picture.frame, 0.0, 0.0)?;
     context.set_global_alpha(1.0);
-    if let Some(layers) = layers {
+    if has_masks {
         let middle = (width * divider / 100.0).round();
         for (layer, from, to) in [(&layers.before, 0.0, middle), (&layers.after, middle, width)] {
             if to > from {
@@ -112,10 +132,8 @@ pub fn draw(
     Ok(())
 }
 
-/// `mask` in `color`: half transparent inside, with an opaque contour of `radius` pixels around it.
-fn tint(mask: &ImageBitmap, color: &str, radius: f64) -> Result<HtmlCanvasElement, JsValue> {
-    let layer = canvas_like(mask)?;
-    let context = context(&layer)?;
+/// Draws `mask` in `color`: half transparent inside, with an opaque contour of `radius` pixels around it.
+fn tint(context: &CanvasRenderingContext2d, mask: &ImageBitmap, color: &str, radius: f64) -> Result<(), JsValue> {
     for (dx, dy) in [(-1, -1), (0, -1), (1, -1), (-1, 0), (1, 0), (-1, 1), (0, 1), (1, 1)] {
         context.draw_image_with_image_bitmap(mask, radius * f64::from(dx), radius * f64::from(dy))?;
     }
@@ -128,27 +146,7 @@ fn tint(mask: &ImageBitmap, color: &str, radius: f64) -> Result<HtmlCanvasElemen
     context.set_global_composite_operation("source-in")?;
     context.set_fill_style_str(color);
     context.fill_rect(0.0, 0.0, f64::from(mask.width()), f64::from(mask.height()));
-    Ok(layer)
-}
-
-/// `mask` as it is, and what `more` does to it.
-fn paint(
-    mask: &ImageBitmap,
-    more: impl FnOnce(&CanvasRenderingContext2d) -> Result<(), JsValue>,
-) -> Result<HtmlCanvasElement, JsValue> {
-    let layer = canvas_like(mask)?;
-    let context = context(&layer)?;
-    context.draw_image_with_image_bitmap(mask, 0.0, 0.0)?;
-    more(&context)?;
-    Ok(layer)
-}
-
-fn canvas_like(picture: &ImageBitmap) -> Result<HtmlCanvasElement, JsValue> {
-    let document = window().and_then(|window| window.document()).ok_or("no document")?;
-    let canvas: HtmlCanvasElement = document.create_element("canvas")?.unchecked_into();
-    canvas.set_width(picture.width());
-    canvas.set_height(picture.height());
-    Ok(canvas)
+    Ok(())
 }
 
 fn context(canvas: &HtmlCanvasElement) -> Result<CanvasRenderingContext2d, JsValue> {

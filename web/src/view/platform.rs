@@ -1,6 +1,5 @@
 //! The few things that the page asks of the browser itself.
 
-use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, HtmlAnchorElement, Response, Url, window};
@@ -21,7 +20,7 @@ pub fn set_query(query: &str) {
 
 /// The languages the person prefers, in falling order.
 pub fn preferred_languages() -> Vec<String> {
-    let languages = window().map(|window| window.navigator().languages()).unwrap_or_else(Array::new);
+    let languages = window().map(|window| window.navigator().languages()).unwrap_or_default();
     languages.iter().filter_map(|tag| tag.as_string()).collect()
 }
 

@@ -6,6 +6,9 @@ use crate::{
     ui::{Icon, IconName},
 };
 
+/// Id of the element that says what did not work; it can take the focus.
+pub const ID: &str = "problem";
+
 /// Something that did not work.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
@@ -48,19 +51,17 @@ pub fn ProblemView(props: &ProblemProps) -> Html {
     let dismiss = props.on_dismiss.reform(|_: MouseEvent| ());
     let reload = props.on_reload.reform(|_: MouseEvent| ());
     html! {
-        <section class="problem" role="alert" data-testid="error" data-code={code.map(|code| format!("{code:?}"))}>
+        <section class="problem" id={ID} tabindex="-1" role="alert" data-testid="error" data-code={code.map(|code| format!("{code:?}"))}>
             <div class="problem-words">
                 <strong>{ words.unwrap_or(texts.error) }</strong>
                 <p>{ message }</p>
-            </div>
-            <div class="problem-ways">
                 if matches!(code, Some(FailureCode::Start | FailureCode::Internal)) {
                     <button type="button" class="button" onclick={reload}>{ texts.error_reload }</button>
                 }
-                <button type="button" class="icon-button" aria-label={texts.error_dismiss} title={texts.error_dismiss} onclick={dismiss}>
-                    <Icon name={IconName::Close} />
-                </button>
             </div>
+            <button type="button" class="icon-button" aria-label={texts.error_dismiss} title={texts.error_dismiss} onclick={dismiss}>
+                <Icon name={IconName::Close} />
+            </button>
         </section>
     }
 }

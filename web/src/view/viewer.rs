@@ -9,19 +9,37 @@ use super::{
     use_language,
 };
 use crate::{
-    engine::protocol::{Clip, Picture},
+    engine::protocol::{Clip, Masks, Picture},
     i18n::fill,
     ui::{Choice, Compare, Icon, IconName},
 };
 
 /// A picture as properties compare it: by identity, since its pixels never change.
 #[derive(Clone)]
-pub struct Shown(Rc<Picture>);
+pub struct Shown(Rc<Owned>);
+
+struct Owned(Picture);
+
+impl Drop for Owned {
+    /// Pixels of pictures are large, and lie where the garbage collector does not see them.
+    fn drop(&mut self) {
+        let Picture { frame, masks, .. } = &self.0;
+        frame.close();
+        if let Some(Masks { raw, stabilized }) = masks {
+            raw.close();
+            stabilized.close();
+        }
+    }
+}
 
 impl Shown {
-    /// Shows `picture`.
+    /// Shows `picture`, and frees it after.
     pub fn new(picture: Picture) -> Self {
-        Self(Rc::new(picture))
+        Self(Rc::new(Owned(picture)))
+    }
+
+    fn picture(&self) -> &Picture {
+        &self.0.0
     }
 }
 
@@ -61,29 +79,24 @@ pub fn Viewer(props: &ViewerProps) -> Html {
     let trouble = use_state_eq(|| None::<AttrValue>);
     let canvas = use_node_ref();
     let layers = use_mut_ref(|| None::<Layers>);
-    let has_masks = props.picture.as_ref().is_some_and(|shown| shown.0.masks.is_some());
+    let has_masks = props.picture.as_ref().is_some_and(|shown| shown.picture().masks.is_some());
 
     {
-        // Yew runs effects in the order of their hooks: the layers are there when the canvas is drawn.
+        // Yew runs effects in the order of their hooks: the layers are painted when the canvas is drawn.
         let (layers, canvas, trouble) = (layers.clone(), canvas.clone(), trouble.clone());
-        use_effect_with((props.picture.clone(), *look), move |(picture, look)| {
-            let (Some(Shown(picture)), Some(canvas)) = (picture, canvas.cast::<HtmlCanvasElement>()) else { return };
-            let made = Layers::new(
-                picture,
-                *look,
-                colors(&canvas).each_ref().map(String::as_str),
-                f64::from(canvas.client_width()),
-            );
-            trouble.set(made.as_ref().err().map(|error| format!("{error:?}").into()));
-            layers.replace(made.ok().flatten());
+        use_effect_with((props.picture.clone(), *look), move |(shown, look)| {
+            let (Some(shown), Some(canvas)) = (shown, canvas.cast::<HtmlCanvasElement>()) else { return };
+            let layers = &mut *layers.borrow_mut();
+            trouble.set(paint_layers(layers, shown.picture(), *look, &canvas).err().map(in_words));
         });
     }
     {
         let (layers, canvas, trouble) = (layers.clone(), canvas.clone(), trouble.clone());
-        use_effect_with((props.picture.clone(), *look, *divider), move |(picture, look, divider)| {
-            let (Some(Shown(picture)), Some(canvas)) = (picture, canvas.cast::<HtmlCanvasElement>()) else { return };
-            if let Err(error) = paint::draw(&canvas, picture, layers.borrow().as_ref(), *look, *divider) {
-                trouble.set(Some(format!("{error:?}").into()));
+        use_effect_with((props.picture.clone(), *look, *divider), move |(shown, look, divider)| {
+            let (Some(shown), Some(canvas)) = (shown, canvas.cast::<HtmlCanvasElement>()) else { return };
+            let Some(layers) = &*layers.borrow() else { return };
+            if let Err(error) = paint::draw(&canvas, shown.picture(), layers, *look, *divider) {
+                trouble.set(Some(in_words(error)));
             }
         });
     }
@@ -111,7 +124,7 @@ pub fn Viewer(props: &ViewerProps) -> Html {
             (look.name().into(), name.into())
         })
         .collect();
-    let drawn = props.picture.as_ref().map(|shown| shown.0.index);
+    let drawn = props.picture.as_ref().map(|shown| shown.picture().index);
     let size = format!("--width: {}; --height: {}", props.clip.width, props.clip.height);
     let stage = html! {
         <canvas ref={canvas} role="img" width={props.clip.width.to_string()} height={props.clip.height.to_string()}
@@ -142,6 +155,26 @@ pub fn Viewer(props: &ViewerProps) -> Html {
             </Transport>
         </section>
     }
+}
+
+/// Paints the masks of `picture`, for `canvas` to show; makes the layers the first time.
+fn paint_layers(
+    layers: &mut Option<Layers>,
+    picture: &Picture,
+    look: Look,
+    canvas: &HtmlCanvasElement,
+) -> Result<(), JsValue> {
+    if layers.is_none() {
+        *layers = Some(Layers::new()?);
+    }
+    let [before, after] = colors(canvas);
+    layers
+        .as_ref()
+        .map_or(Ok(()), |layers| layers.paint(picture, look, [&before, &after], f64::from(canvas.client_width())))
+}
+
+fn in_words(error: JsValue) -> AttrValue {
+    format!("{error:?}").into()
 }
 
 /// The colours of the masks before and after, from the style sheet.
@@ -195,7 +228,7 @@ fn Transport(props: &TransportProps) -> Html {
                 aria-valuetext={format!("{} {current} {}", texts.frame, fill(texts.frame_of, &[&last.to_string()]))}
                 data-testid="scrubber" />
             <div class="transport-line">
-                <div class="transport-buttons" title={texts.keys}>
+                <div class="transport-buttons">
                     { button(IconName::First, texts.first_frame, "frame-first", 0, current == 0) }
                     { button(IconName::Previous, texts.previous_frame, "frame-prev", current.saturating_sub(1), current == 0) }
                     <button type="button" class="icon-button" aria-label={play_label} title={play_label} disabled={last == 0}
@@ -212,6 +245,7 @@ fn Transport(props: &TransportProps) -> Html {
                 </label>
                 { props.children.clone() }
             </div>
+            <p class="hint keys">{ texts.keys }</p>
         </div>
     }
 }
