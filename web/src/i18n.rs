@@ -89,7 +89,7 @@ macro_rules! texts {
 }
 
 texts! {
-    headline: "Video masks that stay put", "Маски видео, которые не дрожат";
+    headline: "Video masks that stay put", "Маски видео без дрожи";
     promise: "Drop a clip, choose what to keep, and get steady masks instead of flickering ones, with numbers that prove it",
         "Перетащите видео, выберите объекты и получите устойчивые маски вместо мерцающих, с числами в доказательство";
     figure: "Four frames of one clip: above, the masks of each frame on its own flicker; below, the stabilized ones hold",
@@ -193,7 +193,7 @@ texts! {
 
     metrics: "Metrics", "Метрики";
     metric: "Metric", "Метрика";
-    change: "Change", "Изменение";
+    change: "Change", "Разница";
     honest: "Measured along the motion", "С учётом движения";
     classic: "Classic, frame against frame", "Классические, кадр к кадру";
     motion_compensated_instability: "Motion-compensated instability", "Нестабильность с учётом движения";

@@ -417,10 +417,11 @@ impl App {
                 self.stage = Stage::Finished(finished);
                 if let Some(video) = &mut self.video {
                     video.chart();
-                    video.follow = false;
+                    // Who only watched is shown what the run was for; who chose a frame keeps it.
+                    let worst = video.series.worst(1).first().copied().unwrap_or_default();
+                    let frame = if std::mem::take(&mut video.follow) { worst } else { video.current };
+                    self.show(frame.min(self.frames().saturating_sub(1)));
                 }
-                let current = self.video.as_ref().map_or(0, |video| video.current);
-                self.show(current.min(self.frames().saturating_sub(1)));
             }
             Event::Cancelled => {
                 self.busy = None;
