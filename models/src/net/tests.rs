@@ -120,6 +120,7 @@ fn lraspp_computes_what_torchvision_does() {
     let weights = StateDict::from_safetensors(&lraspp_file(&[])).expect("sound weights");
     let network = Network::load(&weights, &Device::flex()).expect("a known network");
     assert_eq!((network.architecture.name, network.classes()), ("lraspp_mobilenet_v3_large", 21));
+    assert_eq!(weights.parameters(), 3_221_538); // as torchvision says
 
     let (width, height) = (65, 49);
     let pixels = npy::<3>("lraspp-input.npy");

@@ -80,9 +80,10 @@ impl StateDict {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// How many values there are in all tensors.
+    /// How many numbers were learned: all but the statistics that batch norms keep.
     pub(crate) fn parameters(&self) -> usize {
-        self.tensors.values().map(|array| array.values.len()).sum()
+        let learned = self.tensors.iter().filter(|(name, _)| !name.contains(".running_"));
+        learned.map(|(_, array)| array.values.len()).sum()
     }
 }
 
