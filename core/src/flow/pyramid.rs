@@ -81,6 +81,9 @@ fn halve(image: &Plane<f32>) -> Plane<f32> {
 pub(super) struct Level {
     pub(super) width: usize,
     pub(super) height: usize,
+    /// The last column and row, as positions.
+    pub(super) right: f32,
+    pub(super) bottom: f32,
     /// Pixels of a row of `image`: the width and a border at both ends.
     pub(super) stride: usize,
     /// Luma with [`BORDER`] repeated pixels on all sides.
@@ -114,6 +117,8 @@ impl Level {
         let mut level = Self {
             width,
             height,
+            right: (width - 1) as f32,
+            bottom: (height - 1) as f32,
             stride,
             image: padded,
             dx: vec![0.0; width * height],
@@ -135,11 +140,11 @@ impl Level {
     /// Luma at `(x, y)`, bilinear, with the edge repeated outside.
     #[inline(always)]
     pub(super) fn at(&self, x: f32, y: f32) -> f32 {
-        let x = x.max(0.0).min((self.width - 1) as f32) + BORDER as f32;
-        let y = y.max(0.0).min((self.height - 1) as f32) + BORDER as f32;
-        let (left, top) = (x as usize, y as usize);
+        let x = x.max(0.0).min(self.right) + BORDER as f32;
+        let y = y.max(0.0).min(self.bottom) + BORDER as f32;
+        let (left, top) = (x as i32, y as i32);
         let (fx, fy) = (x - left as f32, y - top as f32);
-        let start = top * self.stride + left;
+        let start = top as usize * self.stride + left as usize;
         let (above, below) = (&self.image[start..start + 2], &self.image[start + self.stride..start + self.stride + 2]);
         let above = above[0] + fx * (above[1] - above[0]);
         let below = below[0] + fx * (below[1] - below[0]);
@@ -163,19 +168,20 @@ impl Level {
     }
 
     fn normal(&self, x: usize, y: usize) -> Normal {
-        let mut sums = [[0.0f32; PATCH]; 5];
-        for row in 0..PATCH {
-            let start = (y + row) * self.width + x;
-            let (dx, dy) = (&self.dx[start..start + PATCH], &self.dy[start..start + PATCH]);
+        let start = y * self.width + x;
+        let rows = self.dx[start..].chunks(self.width).zip(self.dy[start..].chunks(self.width));
+        let [mut sum_x, mut sum_y, mut sum_xx, mut sum_xy, mut sum_yy] = [[0.0; LANES]; 5];
+        for (dx, dy) in rows.take(PATCH) {
+            let (dx, dy) = (&dx[..PATCH], &dy[..PATCH]);
             for k in 0..PATCH {
-                sums[0][k] += dx[k];
-                sums[1][k] += dy[k];
-                sums[2][k] += dx[k] * dx[k];
-                sums[3][k] += dx[k] * dy[k];
-                sums[4][k] += dy[k] * dy[k];
+                sum_x[k % LANES] += dx[k];
+                sum_y[k % LANES] += dy[k];
+                sum_xx[k % LANES] += dx[k] * dx[k];
+                sum_xy[k % LANES] += dx[k] * dy[k];
+                sum_yy[k % LANES] += dy[k] * dy[k];
             }
         }
-        let [x, y, xx, xy, yy] = sums.map(|lane| sum(&lane));
+        let [x, y, xx, xy, yy] = sums(&[sum_x, sum_y, sum_xx, sum_xy, sum_yy]);
         let mean = [x / AREA, y / AREA];
         Normal { mean, inverse: invert([xx - x * mean[0], xy - x * mean[1], yy - y * mean[1]], 1.0) }
     }
@@ -193,9 +199,14 @@ pub(super) const AREA: f32 = (PATCH * PATCH) as f32;
 /// Added to the diagonal of the normal equations, so that flat patches stay where they are.
 const DAMPING: f32 = 100.0;
 
-/// The lanes added in a fixed order.
-pub(super) fn sum(lanes: &[f32; PATCH]) -> f32 {
-    ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]))
+/// Sums run in as many lanes as baseline SIMD registers hold, in the same order everywhere.
+pub(super) const LANES: usize = 4;
+
+/// The sum of each set of lanes. Not inlined, since the compiler would split the loops before it into half
+/// registers to suit the order of these few additions.
+#[inline(never)]
+pub(super) fn sums<const N: usize>(sets: &[[f32; LANES]; N]) -> [f32; N] {
+    std::array::from_fn(|i| (sets[i][0] + sets[i][2]) + (sets[i][1] + sets[i][3]))
 }
 
 /// Where patches start along a side: every `stride` pixels, and one flush with the end.

@@ -1,3 +1,5 @@
+use std::array::from_fn;
+
 use super::pyramid::{BORDER, Level};
 
 /// Weight of smoothness (α).
@@ -25,72 +27,87 @@ const ZETA2: f32 = 0.01;
 /// residual r is linear in u and v. With the weights 1/ψ fixed this is a linear system, solved by successive
 /// over-relaxation in red-black order, which is the same in any order of the pixels of one colour.
 ///
-/// Planes are kept as split rows: the pixels of even columns, then those of odd columns, each half between
-/// zeros, so that the pixels of one colour and their neighbours lie in contiguous slices.
+/// Rows are split: the pixels of even columns, then those of odd columns, so that the pixels of one colour and
+/// their neighbours are contiguous. Each half is filled up to a multiple of [`LANES`] with pixels that stay 0.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Refinement {
     width: usize,
     height: usize,
-    /// Pixels of a half row, without the zeros around it.
+    /// Pixels of a half row, a multiple of the number of lanes.
     half: usize,
-    /// Mean of the two images, its derivatives, and the difference of the images: in plain rows between
-    /// repeated pixels.
+    /// Mean of the two images, its derivatives, and the difference of the images: plain rows between repeated
+    /// pixels.
     mean: Vec<f32>,
     mean_x: Vec<f32>,
     mean_y: Vec<f32>,
     difference: Vec<f32>,
-    /// `[a, b, c]` of the residuals r = a + b·u + c·v: luma, and the horizontal and vertical gradient.
-    residuals: [[Vec<f32>; 3]; 3],
+    /// Flow, and the weight of its differences to the right and downwards: split rows with a zero at both ends of
+    /// each half, and a row of zeros above and below.
     u: Vec<f32>,
     v: Vec<f32>,
-    /// Weight of the differences to the right and downwards.
     smoothness: Vec<f32>,
-    /// Right side of the linear system.
+    /// `[a, b, c]` of the residuals r = a + b·u + c·v: of luma, and of its horizontal and its vertical derivative.
+    residuals: [[Vec<f32>; 3]; 3],
+    /// The linear system M · (u, v) = right + Σ weight · (u, v) of the neighbours: the right side, and ω · M⁻¹ as
+    /// `[uu, uv, vv]`.
     right: [Vec<f32>; 2],
-    /// ω times the inverse of the diagonal block: `[uu, uv, vv]`.
     inverse: [Vec<f32>; 3],
+    /// For each column of a split row: ω, but 0 for the pixels that only fill up.
+    omega: Vec<f32>,
+    /// For each column of a split row: 1, but 0 for the last column, which has no neighbour to the right.
+    has_right: Vec<f32>,
 }
+
+/// Halves of rows are filled up to a multiple of this: the pixels that baseline SIMD registers hold.
+const LANES: usize = 4;
 
 impl Refinement {
     /// Improves the flow `u`, `v` of a level in place.
     pub(super) fn refine(&mut self, from: &Level, to: &Level, u: &mut [f32], v: &mut [f32]) {
         self.prepare(from.width, from.height);
         self.difference_images(from, to, u, v);
+        self.derive();
         self.linearise(u, v);
-        for (y, (u, v)) in u.chunks_exact(self.width).zip(v.chunks_exact(self.width)).enumerate() {
-            let start = self.row(y);
-            split(u, &mut self.u[start..], self.half);
-            split(v, &mut self.v[start..], self.half);
+        for (plane, row_by_row) in [(&mut self.u, &*u), (&mut self.v, &*v)] {
+            let rows = plane.chunks_exact_mut(2 * (self.half + 2)).skip(1);
+            for (split_row, row) in rows.zip(row_by_row.chunks_exact(self.width)) {
+                let (even, odd) = split_row.split_at_mut(self.half + 2);
+                split(row, &mut even[1..], &mut odd[1..]);
+            }
         }
         for _ in 0..FIXED_POINT_STEPS {
-            for y in 0..self.height {
-                self.weigh(y);
-                self.assemble(y);
-            }
-            self.sweep();
+            self.iterate();
         }
-        for (y, (u, v)) in u.chunks_exact_mut(self.width).zip(v.chunks_exact_mut(self.width)).enumerate() {
-            let start = self.row(y);
-            join(&self.u[start..], u, self.half);
-            join(&self.v[start..], v, self.half);
+        for (plane, row_by_row) in [(&self.u, u), (&self.v, v)] {
+            let rows = plane.chunks_exact(2 * (self.half + 2)).skip(1);
+            for (split_row, row) in rows.zip(row_by_row.chunks_exact_mut(self.width)) {
+                let (even, odd) = split_row.split_at(self.half + 2);
+                join(&even[1..], &odd[1..], row);
+            }
         }
     }
 
     fn prepare(&mut self, width: usize, height: usize) {
-        (self.width, self.height, self.half) = (width, height, width.div_ceil(2));
+        (self.width, self.height) = (width, height);
+        self.half = width.div_ceil(2).next_multiple_of(LANES);
         for plane in [&mut self.mean, &mut self.mean_x, &mut self.mean_y, &mut self.difference] {
-            plane.clear();
             plane.resize((width + 2) * height, 0.0);
         }
-        let split = 2 * (self.half + 2) * (height + 2);
-        let planes = self.residuals.as_flattened_mut().iter_mut().chain(&mut self.right).chain(&mut self.inverse);
-        for plane in planes.chain([&mut self.u, &mut self.v, &mut self.smoothness]) {
+        for plane in [&mut self.u, &mut self.v, &mut self.smoothness] {
             plane.clear();
-            plane.resize(split, 0.0);
+            plane.resize(2 * (self.half + 2) * (height + 2), 0.0);
         }
+        for plane in self.residuals.as_flattened_mut().iter_mut().chain(&mut self.right).chain(&mut self.inverse) {
+            plane.resize(2 * self.half * height, 0.0);
+        }
+        let columns = (0..2).flat_map(|parity| (0..self.half).map(move |k| 2 * k + parity));
+        self.omega.clear();
+        self.omega.extend(columns.clone().map(|x| if x < width { OMEGA } else { 0.0 }));
+        self.has_right.clear();
+        self.has_right.extend(columns.map(|x| if x == width - 1 { 0.0 } else { 1.0 }));
     }
 
-    /// Where row `y` of a split plane starts; there is a row of zeros above the first and below the last.
+    /// Where row `y` starts in a split plane with zeros around.
     fn row(&self, y: usize) -> usize {
         (y + 1) * 2 * (self.half + 2)
     }
@@ -98,62 +115,88 @@ impl Refinement {
     /// The mean and the difference of `from` and of `to` brought back along the flow.
     fn difference_images(&mut self, from: &Level, to: &Level, u: &[f32], v: &[f32]) {
         let (width, padded) = (self.width, self.width + 2);
-        for y in 0..self.height {
+        let targets = self.mean.chunks_exact_mut(padded).zip(self.difference.chunks_exact_mut(padded));
+        for (y, (mean, difference)) in targets.enumerate() {
             let first = &from.image[(y + BORDER) * from.stride + BORDER..][..width];
-            let (mean, difference) =
-                (&mut self.mean[y * padded..][..padded], &mut self.difference[y * padded..][..padded]);
-            for x in 0..width {
-                let second = to.at(x as f32 + u[y * width + x], y as f32 + v[y * width + x]);
-                mean[x + 1] = 0.5 * (first[x] + second);
-                difference[x + 1] = second - first[x];
+            let flow = u[y * width..].iter().zip(&v[y * width..]);
+            let inner = mean[1..].iter_mut().zip(&mut difference[1..]);
+            for ((x, (first, (u, v))), (mean, difference)) in first.iter().zip(flow).enumerate().zip(inner) {
+                let second = to.at(x as f32 + u, y as f32 + v);
+                *mean = 0.5 * (first + second);
+                *difference = second - first;
             }
             repeat_ends(mean);
             repeat_ends(difference);
         }
     }
 
-    /// The residuals as linear functions of u and v, each divided by the length of its gradient.
-    fn linearise(&mut self, u: &[f32], v: &[f32]) {
-        let (width, height, padded) = (self.width, self.height, self.width + 2);
-        for y in 0..height {
-            let (above, below) = (y.saturating_sub(1), (y + 1).min(height - 1));
-            let row = |plane: &Vec<f32>, y: usize| plane[y * padded..][..padded].to_vec();
-            let (here, above, below) = (row(&self.mean, y), row(&self.mean, above), row(&self.mean, below));
-            let (mean_x, mean_y) = (&mut self.mean_x[y * padded..][..padded], &mut self.mean_y[y * padded..][..padded]);
-            for x in 1..=width {
-                mean_x[x] = 0.5 * (here[x + 1] - here[x - 1]);
-                mean_y[x] = 0.5 * (below[x] - above[x]);
-            }
+    /// The derivatives of the mean.
+    fn derive(&mut self) {
+        let (height, padded) = (self.height, self.width + 2);
+        let targets = self.mean_x.chunks_exact_mut(padded).zip(self.mean_y.chunks_exact_mut(padded));
+        for (y, (mean_x, mean_y)) in targets.enumerate() {
+            let [above, here, below] = around(&self.mean, y, height, padded);
+            differences(&mut mean_x[1..padded - 1], &here[2..], here);
+            differences(&mut mean_y[1..padded - 1], &below[1..], &above[1..]);
             repeat_ends(mean_x);
             repeat_ends(mean_y);
         }
-        let mut rows: [[Vec<f32>; 3]; 3] = std::array::from_fn(|_| std::array::from_fn(|_| vec![0.0; width]));
+    }
+
+    /// The residuals as linear functions of u and v, each divided by the length of its gradient.
+    fn linearise(&mut self, u: &[f32], v: &[f32]) {
+        let (width, height, padded) = (self.width, self.height, self.width + 2);
+        let mut seen = vec![0.0; width];
+        let mut rows: [[Vec<f32>; 3]; 3] = from_fn(|_| from_fn(|_| vec![0.0; width]));
         for y in 0..height {
-            let (above, below) = (y.saturating_sub(1) * padded, (y + 1).min(height - 1) * padded);
-            let here = y * padded;
-            let (mx, my, d) = (&self.mean_x, &self.mean_y, &self.difference);
-            for x in 0..width {
-                let i = here + x + 1;
-                let (u, v) = (u[y * width + x], v[y * width + x]);
-                let (ix, iy, iz) = (mx[i], my[i], d[i]);
-                let ixx = 0.5 * (mx[i + 1] - mx[i - 1]);
-                let ixy = 0.5 * (mx[below + x + 1] - mx[above + x + 1]);
-                let iyy = 0.5 * (my[below + x + 1] - my[above + x + 1]);
-                let ixz = 0.5 * (d[i + 1] - d[i - 1]);
-                let iyz = 0.5 * (d[below + x + 1] - d[above + x + 1]);
-                // What has left the frame says nothing; smoothness alone carries the flow on.
-                let seen = inside(x as f32 + u, width) && inside(y as f32 + v, height);
-                let trust = if seen { 1.0 } else { 0.0 };
-                for (r, [a, b, c]) in [[iz, ix, iy], [ixz, ixx, ixy], [iyz, ixy, iyy]].into_iter().enumerate() {
-                    let scale = trust / (b * b + c * c + ZETA2).sqrt();
-                    rows[r][0][x] = scale * (a - b * u - c * v);
-                    rows[r][1][x] = scale * b;
-                    rows[r][2][x] = scale * c;
+            let (u, v) = (&u[y * width..][..width], &v[y * width..][..width]);
+            // What has left the frame says nothing; smoothness alone carries the flow on.
+            for (x, (seen, (u, v))) in seen.iter_mut().zip(u.iter().zip(v)).enumerate() {
+                let inside = |position: f32, side: usize| position >= 0.0 && position <= (side - 1) as f32;
+                *seen = if inside(x as f32 + u, width) && inside(y as f32 + v, height) { 1.0 } else { 0.0 };
+            }
+            let [x_above, x_here, x_below] = around(&self.mean_x, y, height, padded);
+            let [y_above, y_here, y_below] = around(&self.mean_y, y, height, padded);
+            let [z_above, z_here, z_below] = around(&self.difference, y, height, padded);
+            let [[z, zx, zy], [xz, xx, xy], [yz, yx, yy]] = &mut rows;
+            z.copy_from_slice(&z_here[1..=width]);
+            zx.copy_from_slice(&x_here[1..=width]);
+            zy.copy_from_slice(&y_here[1..=width]);
+            differences(xz, &z_here[2..], z_here);
+            differences(xx, &x_here[2..], x_here);
+            differences(xy, &x_below[1..], &x_above[1..]);
+            differences(yz, &z_below[1..], &z_above[1..]);
+            yx.copy_from_slice(xy);
+            differences(yy, &y_below[1..], &y_above[1..]);
+            let start = 2 * y * self.half;
+            for (planes, [a, b, c]) in self.residuals.iter_mut().zip(&mut rows) {
+                normalise(a, b, c, u, v, &seen);
+                for (plane, row) in planes.iter_mut().zip([a, b, c]) {
+                    let (even, odd) = plane[start..].split_at_mut(self.half);
+                    split(row, even, odd);
                 }
             }
-            let start = self.row(y);
-            for (plane, row) in self.residuals.as_flattened_mut().iter_mut().zip(rows.as_flattened()) {
-                split(row, &mut plane[start..], self.half);
+        }
+    }
+
+    /// One step of the fixed point: new weights, and all sweeps of the system with these. Sweep `n` follows two
+    /// rows behind sweep `n − 1`, and black one row behind red, so that rows are still in the cache; each pixel
+    /// sees the same values as if the sweeps came one after the other.
+    fn iterate(&mut self) {
+        for step in 0..self.height + 2 * SWEEPS {
+            if step < self.height {
+                self.weigh(step);
+                self.assemble(step);
+            }
+            for sweep in 0..SWEEPS {
+                if let Some(y) = step.checked_sub(2 * sweep + 1) {
+                    if y < self.height {
+                        self.relax(y, y % 2);
+                    }
+                    if y > 0 && y <= self.height {
+                        self.relax(y - 1, y % 2);
+                    }
+                }
             }
         }
     }
@@ -162,7 +205,7 @@ impl Refinement {
     fn weigh(&mut self, y: usize) {
         let (n, size) = (self.half, self.half + 2);
         let (here, below) = (self.row(y), self.row((y + 1).min(self.height - 1)));
-        // Beyond the last column: its own value, so that there is no difference to the right.
+        // Beyond the last column stands its own value, so that there is no difference to the right.
         let last = here + split_index(self.width - 1, n);
         let beyond = here + split_index(self.width, n);
         for plane in [&mut self.u, &mut self.v] {
@@ -172,14 +215,8 @@ impl Refinement {
             let own = here + parity * size + 1;
             let right = here + (1 - parity) * size + 1 + parity;
             let down = below + parity * size + 1;
-            let (u, v) = (&self.u[own..][..n], &self.v[own..][..n]);
-            let (u_right, v_right) = (&self.u[right..][..n], &self.v[right..][..n]);
-            let (u_down, v_down) = (&self.u[down..][..n], &self.v[down..][..n]);
-            let out = &mut self.smoothness[own..][..n];
-            for k in 0..n {
-                let (ux, vx, uy, vy) = (u_right[k] - u[k], v_right[k] - v[k], u_down[k] - u[k], v_down[k] - v[k]);
-                out[k] = 0.5 * SMOOTHNESS / (((ux * ux + vx * vx) + (uy * uy + vy * vy)) + EPSILON2).sqrt();
-            }
+            let flow = [&self.u, &self.v].map(|plane| [own, right, down].map(|start| &plane[start..][..n]));
+            weigh(&mut self.smoothness[own..][..n], flow);
         }
         for plane in [&mut self.u, &mut self.v] {
             plane[beyond] = 0.0;
@@ -189,56 +226,19 @@ impl Refinement {
     /// The linear system of row `y`.
     fn assemble(&mut self, y: usize) {
         let (n, size) = (self.half, self.half + 2);
-        let (here, above) = (self.row(y), self.row(y) - 2 * size);
+        let here = self.row(y);
         let down = if y + 1 < self.height { 1.0 } else { 0.0 };
-        // The last column has no neighbour to the right.
-        let last = split_index(self.width - 1, n);
         for parity in 0..2 {
+            let plain = (2 * y + parity) * n;
             let own = here + parity * size + 1;
             let left = here + (1 - parity) * size + parity;
-            let smoothness = &self.smoothness[own..][..n];
-            let smoothness_left = &self.smoothness[left..][..n];
-            let smoothness_above = &self.smoothness[above + parity * size + 1..][..n];
-            let (u, v) = (&self.u[own..][..n], &self.v[own..][..n]);
-            let [[a0, b0, c0], [a1, b1, c1], [a2, b2, c2]] =
-                self.residuals.each_ref().map(|r| r.each_ref().map(|p| &p[own..][..n]));
-            let [right_u, right_v] = self.right.each_mut().map(|p| &mut p[own..][..n]);
-            let [uu, uv, vv] = self.inverse.each_mut().map(|p| &mut p[own..][..n]);
-            for k in 0..n {
-                let r0 = a0[k] + b0[k] * u[k] + c0[k] * v[k];
-                let r1 = a1[k] + b1[k] * u[k] + c1[k] * v[k];
-                let r2 = a2[k] + b2[k] * u[k] + c2[k] * v[k];
-                let luma = 0.5 * LUMA / (r0 * r0 + EPSILON2).sqrt();
-                let gradient = 0.5 * GRADIENT / (r1 * r1 + r2 * r2 + EPSILON2).sqrt();
-                let right = if own + k == here + last { 0.0 } else { smoothness[k] };
-                let edges = (right + down * smoothness[k]) + (smoothness_left[k] + smoothness_above[k]);
-                let m_uu = luma * (b0[k] * b0[k]) + gradient * (b1[k] * b1[k] + b2[k] * b2[k]) + edges;
-                let m_uv = luma * (b0[k] * c0[k]) + gradient * (b1[k] * c1[k] + b2[k] * c2[k]);
-                let m_vv = luma * (c0[k] * c0[k]) + gradient * (c1[k] * c1[k] + c2[k] * c2[k]) + edges;
-                right_u[k] = -(luma * (a0[k] * b0[k]) + gradient * (a1[k] * b1[k] + a2[k] * b2[k]));
-                right_v[k] = -(luma * (a0[k] * c0[k]) + gradient * (a1[k] * c1[k] + a2[k] * c2[k]));
-                let scale = OMEGA / (m_uu * m_vv - m_uv * m_uv);
-                uu[k] = scale * m_vv;
-                uv[k] = -scale * m_uv;
-                vv[k] = scale * m_uu;
-            }
-        }
-        if self.width % 2 == 1 {
-            // The odd half has a pixel less: what stands in its place stays 0.
-            let beyond = here + split_index(self.width, n);
-            for plane in &mut self.inverse {
-                plane[beyond] = 0.0;
-            }
-        }
-    }
-
-    fn sweep(&mut self) {
-        for _ in 0..SWEEPS {
-            for color in 0..2 {
-                for y in 0..self.height {
-                    self.relax(y, (y + color) % 2);
-                }
-            }
+            let weights = [own, left, own - 2 * size].map(|start| &self.smoothness[start..][..n]);
+            let flow = [&self.u, &self.v].map(|plane| &plane[own..][..n]);
+            let columns = [&self.omega, &self.has_right].map(|plane| &plane[parity * n..][..n]);
+            let residuals = self.residuals.each_ref().map(|r| r.each_ref().map(|plane| &plane[plain..][..n]));
+            let [right_u, right_v] = self.right.each_mut().map(|plane| &mut plane[plain..][..n]);
+            let [uu, uv, vv] = self.inverse.each_mut().map(|plane| &mut plane[plain..][..n]);
+            assemble(right_u, right_v, uu, uv, vv, residuals, flow, weights, columns, down);
         }
     }
 
@@ -246,67 +246,155 @@ impl Refinement {
     fn relax(&mut self, y: usize, parity: usize) {
         let (n, size) = (self.half, self.half + 2);
         let here = self.row(y);
+        let plain = (2 * y + parity) * n;
         let own = here + parity * size + 1;
-        let s = &self.smoothness[own..][..n];
-        let s_left = &self.smoothness[here + (1 - parity) * size + parity..][..n];
-        let s_above = &self.smoothness[own - 2 * size..][..n];
-        let [right_u, right_v] = self.right.each_ref().map(|p| &p[own..][..n]);
-        let [uu, uv, vv] = self.inverse.each_ref().map(|p| &p[own..][..n]);
-        let (u, [u_left, u_right, u_above, u_below]) = cross(&mut self.u, here, size, parity, n);
-        let (v, [v_left, v_right, v_above, v_below]) = cross(&mut self.v, here, size, parity, n);
-        for k in 0..n {
-            let sum_u =
-                s[k] * (u_right[k] + u_below[k]) + (s_left[k] * u_left[k] + s_above[k] * u_above[k]) + right_u[k];
-            let sum_v =
-                s[k] * (v_right[k] + v_below[k]) + (s_left[k] * v_left[k] + s_above[k] * v_above[k]) + right_v[k];
-            u[k] = (1.0 - OMEGA) * u[k] + (uu[k] * sum_u + uv[k] * sum_v);
-            v[k] = (1.0 - OMEGA) * v[k] + (uv[k] * sum_u + vv[k] * sum_v);
-        }
+        let left = here + (1 - parity) * size + parity;
+        let weights = [own, left, own - 2 * size].map(|start| &self.smoothness[start..][..n]);
+        let right = self.right.each_ref().map(|plane| &plane[plain..][..n]);
+        let inverse = self.inverse.each_ref().map(|plane| &plane[plain..][..n]);
+        let (u, u_around) = cross(&mut self.u, here, parity, n);
+        let (v, v_around) = cross(&mut self.v, here, parity, n);
+        relax(u, v, u_around, v_around, weights, right, inverse);
     }
 }
 
-/// The half of the given parity of the row that starts at `here`, and the neighbours of its pixels to the left,
-/// to the right, above and below.
-fn cross(plane: &mut [f32], here: usize, size: usize, parity: usize, n: usize) -> (&mut [f32], [&[f32]; 4]) {
+// The inner loops are functions of their own because only then does the compiler know that what they write is not
+// what they read, and keeps to whole registers.
+
+/// Half the differences: central derivatives where the slices start two pixels apart.
+fn differences(target: &mut [f32], plus: &[f32], minus: &[f32]) {
+    for ((target, plus), minus) in target.iter_mut().zip(plus).zip(minus) {
+        *target = 0.5 * (plus - minus);
+    }
+}
+
+/// From a + b·du + c·dv, with du, dv the change of the flow, to a + b·u + c·v with (b, c) of length 1; all 0 where
+/// not `seen`.
+fn normalise(a: &mut [f32], b: &mut [f32], c: &mut [f32], u: &[f32], v: &[f32], seen: &[f32]) {
+    for ((((a, b), c), (u, v)), seen) in a.iter_mut().zip(b).zip(c).zip(u.iter().zip(v)).zip(seen) {
+        let scale = seen / (*b * *b + *c * *c + ZETA2).sqrt();
+        *a = scale * (*a - *b * u - *c * v);
+        *b *= scale;
+        *c *= scale;
+    }
+}
+
+/// The smoothness from the `[own, right, below]` pixels of u and of v.
+fn weigh(target: &mut [f32], [[u, u_right, u_down], [v, v_right, v_down]]: [[&[f32]; 3]; 2]) {
+    let n = target.len();
+    let [u, u_right, u_down, v, v_right, v_down] = [u, u_right, u_down, v, v_right, v_down].map(|plane| &plane[..n]);
+    for k in 0..n {
+        let (ux, vx, uy, vy) = (u_right[k] - u[k], v_right[k] - v[k], u_down[k] - u[k], v_down[k] - v[k]);
+        target[k] = 0.5 * SMOOTHNESS / (((ux * ux + vx * vx) + (uy * uy + vy * vy)) + EPSILON2).sqrt();
+    }
+}
+
+/// `smoothness`: own, left and above; `down`: 1, or 0 for the last row.
+#[allow(clippy::too_many_arguments, reason = "distinct slices are what makes it fast")]
+fn assemble(
+    right_u: &mut [f32],
+    right_v: &mut [f32],
+    uu: &mut [f32],
+    uv: &mut [f32],
+    vv: &mut [f32],
+    [[a0, b0, c0], [a1, b1, c1], [a2, b2, c2]]: [[&[f32]; 3]; 3],
+    [u, v]: [&[f32]; 2],
+    [s, s_left, s_above]: [&[f32]; 3],
+    [omega, has_right]: [&[f32]; 2],
+    down: f32,
+) {
+    let n = right_u.len();
+    let (right_v, uu, uv, vv) = (&mut right_v[..n], &mut uu[..n], &mut uv[..n], &mut vv[..n]);
+    let [a0, b0, c0, a1, b1, c1, a2, b2, c2] = [a0, b0, c0, a1, b1, c1, a2, b2, c2].map(|plane| &plane[..n]);
+    let [u, v, s, s_left, s_above, omega, has_right] =
+        [u, v, s, s_left, s_above, omega, has_right].map(|plane| &plane[..n]);
+    for k in 0..n {
+        let r0 = a0[k] + b0[k] * u[k] + c0[k] * v[k];
+        let r1 = a1[k] + b1[k] * u[k] + c1[k] * v[k];
+        let r2 = a2[k] + b2[k] * u[k] + c2[k] * v[k];
+        let luma = 0.5 * LUMA / (r0 * r0 + EPSILON2).sqrt();
+        let gradient = 0.5 * GRADIENT / (r1 * r1 + r2 * r2 + EPSILON2).sqrt();
+        let edges = (has_right[k] + down) * s[k] + (s_left[k] + s_above[k]);
+        let m_uu = luma * (b0[k] * b0[k]) + gradient * (b1[k] * b1[k] + b2[k] * b2[k]) + edges;
+        let m_uv = luma * (b0[k] * c0[k]) + gradient * (b1[k] * c1[k] + b2[k] * c2[k]);
+        let m_vv = luma * (c0[k] * c0[k]) + gradient * (c1[k] * c1[k] + c2[k] * c2[k]) + edges;
+        right_u[k] = -(luma * (a0[k] * b0[k]) + gradient * (a1[k] * b1[k] + a2[k] * b2[k]));
+        right_v[k] = -(luma * (a0[k] * c0[k]) + gradient * (a1[k] * c1[k] + a2[k] * c2[k]));
+        let scale = omega[k] / (m_uu * m_vv - m_uv * m_uv);
+        uu[k] = scale * m_vv;
+        uv[k] = -scale * m_uv;
+        vv[k] = scale * m_uu;
+    }
+}
+
+/// Pixels to the left, to the right, above and below.
+type Around<'a> = [&'a [f32]; 4];
+
+/// `smoothness`: own, left and above.
+fn relax(
+    u: &mut [f32],
+    v: &mut [f32],
+    [u_left, u_right, u_above, u_below]: Around,
+    [v_left, v_right, v_above, v_below]: Around,
+    [s, s_left, s_above]: [&[f32]; 3],
+    [right_u, right_v]: [&[f32]; 2],
+    [uu, uv, vv]: [&[f32]; 3],
+) {
+    let n = u.len();
+    let v = &mut v[..n];
+    let [u_left, u_right, u_above, u_below] = [u_left, u_right, u_above, u_below].map(|plane| &plane[..n]);
+    let [v_left, v_right, v_above, v_below] = [v_left, v_right, v_above, v_below].map(|plane| &plane[..n]);
+    let [s, s_left, s_above, right_u, right_v] = [s, s_left, s_above, right_u, right_v].map(|plane| &plane[..n]);
+    let [uu, uv, vv] = [uu, uv, vv].map(|plane| &plane[..n]);
+    for k in 0..n {
+        let back_u = s_left[k] * u_left[k] + s_above[k] * u_above[k];
+        let back_v = s_left[k] * v_left[k] + s_above[k] * v_above[k];
+        let sum_u = s[k] * (u_right[k] + u_below[k]) + back_u + right_u[k];
+        let sum_v = s[k] * (v_right[k] + v_below[k]) + back_v + right_v[k];
+        u[k] = (1.0 - OMEGA) * u[k] + (uu[k] * sum_u + uv[k] * sum_v);
+        v[k] = (1.0 - OMEGA) * v[k] + (uv[k] * sum_u + vv[k] * sum_v);
+    }
+}
+
+/// The half of the given parity of the row that starts at `here`, and what lies around its `n` pixels.
+fn cross(plane: &mut [f32], here: usize, parity: usize, n: usize) -> (&mut [f32], Around<'_>) {
+    let size = n + 2;
     let (above, rest) = plane.split_at_mut(here);
     let (row, below) = rest.split_at_mut(2 * size);
     let (even, odd) = row.split_at_mut(size);
     let (own, other) = if parity == 0 { (even, odd) } else { (odd, even) };
     let at = parity * size + 1;
-    let neighbours =
-        [&other[parity..][..n], &other[parity + 1..][..n], &above[here - 2 * size + at..][..n], &below[at..][..n]];
-    (&mut own[1..][..n], neighbours)
+    let around = [&other[parity..], &other[parity + 1..], &above[here - 2 * size + at..], &below[at..]];
+    (&mut own[1..=n], around.map(|slice| &slice[..n]))
 }
 
-/// Whether a position lies between the first and the last pixel of a side.
-fn inside(position: f32, side: usize) -> bool {
-    position >= 0.0 && position <= (side - 1) as f32
+/// The rows above, at and below `y`, edges repeated.
+fn around(plane: &[f32], y: usize, height: usize, stride: usize) -> [&[f32]; 3] {
+    [y.saturating_sub(1), y, (y + 1).min(height - 1)].map(|y| &plane[y * stride..][..stride])
 }
 
-/// Where column `x` stands in a split row.
+/// Where column `x` stands in a split row with zeros around its halves.
 fn split_index(x: usize, half: usize) -> usize {
     x % 2 * (half + 2) + 1 + x / 2
 }
 
-fn split(row: &[f32], target: &mut [f32], half: usize) {
-    let (even, odd) = target.split_at_mut(half + 2);
+fn split(row: &[f32], even: &mut [f32], odd: &mut [f32]) {
     let (pairs, rest) = row.as_chunks::<2>();
-    for ((even, odd), pair) in even[1..].iter_mut().zip(&mut odd[1..]).zip(pairs) {
+    for ((even, odd), pair) in even.iter_mut().zip(odd).zip(pairs) {
         (*even, *odd) = (pair[0], pair[1]);
     }
     if let [last] = rest {
-        even[half] = *last;
+        even[pairs.len()] = *last;
     }
 }
 
-fn join(source: &[f32], row: &mut [f32], half: usize) {
-    let (even, odd) = source.split_at(half + 2);
+fn join(even: &[f32], odd: &[f32], row: &mut [f32]) {
     let (pairs, rest) = row.as_chunks_mut::<2>();
-    for ((even, odd), pair) in even[1..].iter().zip(&odd[1..]).zip(pairs) {
-        *pair = [*even, *odd];
-    }
     if let [last] = rest {
-        *last = even[half];
+        *last = even[pairs.len()];
+    }
+    for ((even, odd), pair) in even.iter().zip(odd).zip(pairs) {
+        *pair = [*even, *odd];
     }
 }
 

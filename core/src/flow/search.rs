@@ -1,9 +1,9 @@
+use std::array::from_fn;
+
 use super::Flow;
-use super::pyramid::{AREA, BORDER, FlowFrame, Level, Normal, PATCH, invert, sum};
+use super::pyramid::{AREA, BORDER, FlowFrame, LANES, Level, Normal, PATCH, invert, sums};
 use super::refine::Refinement;
 use crate::Plane;
-
-type Row = [f32; PATCH];
 
 /// Dense inverse search: finds the [`Flow`] between two [`FlowFrame`]s. Holds the buffers, so that one value
 /// serves a whole clip without allocating anew; it carries nothing else from one call to the next.
@@ -82,31 +82,39 @@ impl DenseInverseSearch {
         for i in 0..columns * rows {
             let (column, row) = (i % columns, i / columns);
             let neighbours = [(column > 0).then(|| i - 1), (row > 0).then(|| i - columns)];
-            self.visit(from, to, column, row, neighbours);
+            self.visit(from, to, i, neighbours, false);
         }
         for i in (0..columns * rows).rev() {
             let (column, row) = (i % columns, i / columns);
             let neighbours = [(column + 1 < columns).then_some(i + 1), (row + 1 < rows).then_some(i + columns)];
-            self.visit(from, to, column, row, neighbours);
+            self.visit(from, to, i, neighbours, true);
         }
     }
 
-    fn visit(&mut self, from: &Level, to: &Level, column: usize, row: usize, neighbours: [Option<usize>; 2]) {
-        let i = row * from.xs.len() + column;
+    /// Improves the flow of a patch, from its own or that of a neighbour, whichever fits best. A patch visited
+    /// `again` has been improved from its own flow before.
+    fn visit(&mut self, from: &Level, to: &Level, i: usize, neighbours: [Option<usize>; 2], again: bool) {
+        let own = self.sparse[i];
+        let differs = |&[u, v]: &[f32; 2]| (u - own[0]).abs().max((v - own[1]).abs()) >= SAME;
+        let candidates = neighbours.map(|n| n.map(|n| self.sparse[n]).filter(differs));
+        if again && candidates == [None; 2] {
+            return;
+        }
+        let (column, row) = (i % from.xs.len(), i / from.xs.len());
         let patch = Patch::new(from, from.xs[column], from.ys[row], from.normals[i]);
-        let mut start = self.sparse[i];
-        let mut least = patch.cost(to, start);
-        for neighbour in neighbours.into_iter().flatten() {
-            let candidate = self.sparse[neighbour];
-            if (candidate[0] - start[0]).abs().max((candidate[1] - start[1]).abs()) < SAME {
-                continue;
-            }
-            let cost = patch.cost(to, candidate);
-            if cost < least {
-                (least, start) = (cost, candidate);
+        let mut start = own;
+        if candidates != [None; 2] {
+            let mut least = patch.cost(to, own);
+            for candidate in candidates.into_iter().flatten() {
+                let cost = patch.cost(to, candidate);
+                if cost < least {
+                    (least, start) = (cost, candidate);
+                }
             }
         }
-        self.sparse[i] = patch.descend(to, start);
+        if !again || start != own {
+            self.sparse[i] = patch.descend(to, start);
+        }
     }
 
     /// Gives each pixel the mean of the flows of the patches over it, weighted by 1 / max(1, |difference|)
@@ -118,20 +126,15 @@ impl DenseInverseSearch {
         }
         let corners = from.ys.iter().flat_map(|&y| from.xs.iter().map(move |&x| (x, y)));
         for ((x, y), &[u, v]) in corners.zip(&self.sparse) {
+            let image = rows(&from.image[(y + BORDER) * from.stride + x + BORDER..], from.stride);
+            let start = y * from.width + x;
+            let us = rows_mut(&mut self.u[start..], from.width);
+            let vs = rows_mut(&mut self.v[start..], from.width);
+            let weights = rows_mut(&mut self.weight[start..], from.width);
             let window = Window::new(to, x as f32 + u, y as f32 + v);
-            window.for_each_row(|row, sample| {
-                let start = (y + row + BORDER) * from.stride + x + BORDER;
-                let image = &from.image[start..start + PATCH];
-                let start = (y + row) * from.width + x;
-                let span = start..start + PATCH;
-                let (us, vs) = (&mut self.u[span.clone()], &mut self.v[span.clone()]);
-                let weights = &mut self.weight[span];
-                for k in 0..PATCH {
-                    let weight = 1.0 / (sample[k] - image[k]).abs().max(1.0);
-                    us[k] += weight * u;
-                    vs[k] += weight * v;
-                    weights[k] += weight;
-                }
+            let targets = image.zip(us.zip(vs).zip(weights));
+            window.for_each_row(targets, |sample, (image, ((us, vs), weights))| {
+                accumulate(us, vs, weights, [u, v], &sample, image);
             });
         }
         for ((u, v), weight) in self.u.iter_mut().zip(&mut self.v).zip(&self.weight) {
@@ -156,28 +159,32 @@ const SHORT: f32 = 0.01;
 struct Patch {
     x: f32,
     y: f32,
-    image: [Row; PATCH],
-    /// Gradient less its mean over the patch, which makes sums blind to a change of brightness.
-    dx: [Row; PATCH],
-    dy: [Row; PATCH],
+    rows: [PatchRow; PATCH],
     inverse: [f32; 3],
+}
+
+#[derive(Clone, Copy, Default)]
+struct PatchRow {
+    image: Row,
+    /// Gradient less its mean over the patch, which makes sums blind to a change of brightness.
+    dx: Row,
+    dy: Row,
 }
 
 impl Patch {
     fn new(level: &Level, x: usize, y: usize, Normal { mean, inverse }: Normal) -> Self {
-        let load = |plane: &[f32], start: usize, mean: f32| -> Row {
-            let row = plane[start..].first_chunk::<PATCH>().expect("patch inside the level");
-            row.map(|v| v - mean)
-        };
-        let at = |row: usize| (y + row) * level.width + x;
-        Self {
-            x: x as f32,
-            y: y as f32,
-            image: std::array::from_fn(|row| load(&level.image, (y + row + BORDER) * level.stride + x + BORDER, 0.0)),
-            dx: std::array::from_fn(|row| load(&level.dx, at(row), mean[0])),
-            dy: std::array::from_fn(|row| load(&level.dy, at(row), mean[1])),
-            inverse,
+        let image = rows(&level.image[(y + BORDER) * level.stride + x + BORDER..], level.stride);
+        let start = y * level.width + x;
+        let gradient = rows(&level.dx[start..], level.width).zip(rows(&level.dy[start..], level.width));
+        let mut rows = [PatchRow::default(); PATCH];
+        for (row, (image, (dx, dy))) in rows.iter_mut().zip(image.zip(gradient)) {
+            row.image = *image;
+            for k in 0..PATCH {
+                row.dx[k] = dx[k] - mean[0];
+                row.dy[k] = dy[k] - mean[1];
+            }
         }
+        Self { x: x as f32, y: y as f32, rows, inverse }
     }
 
     /// Sum of squared differences to the patch of `to` displaced by `flow`, less the difference in brightness.
@@ -185,16 +192,16 @@ impl Patch {
         if self.hangs(to, flow) {
             return self.step_inside(to, flow).0;
         }
-        let (mut plain, mut squared) = ([0.0; PATCH], [0.0; PATCH]);
-        Window::new(to, self.x + flow[0], self.y + flow[1]).for_each_row(|row, sample| {
+        let [mut plain, mut squared] = [[0.0; LANES]; 2];
+        Window::new(to, self.x + flow[0], self.y + flow[1]).for_each_row(&self.rows, |sample, row| {
             for k in 0..PATCH {
-                let difference = sample[k] - self.image[row][k];
-                plain[k] += difference;
-                squared[k] += difference * difference;
+                let difference = sample[k] - row.image[k];
+                plain[k % LANES] += difference;
+                squared[k % LANES] += difference * difference;
             }
         });
-        let plain = sum(&plain);
-        sum(&squared) - plain * plain / AREA
+        let [plain, squared] = sums(&[plain, squared]);
+        squared - plain * plain / AREA
     }
 
     /// [`Self::cost`] and the Gauss–Newton step that lowers it.
@@ -202,38 +209,39 @@ impl Patch {
         if self.hangs(to, flow) {
             return self.step_inside(to, flow);
         }
-        let (mut plain, mut squared, mut dx, mut dy) = ([0.0; PATCH], [0.0; PATCH], [0.0; PATCH], [0.0; PATCH]);
-        Window::new(to, self.x + flow[0], self.y + flow[1]).for_each_row(|row, sample| {
+        let [mut plain, mut squared, mut x, mut y] = [[0.0; LANES]; 4];
+        Window::new(to, self.x + flow[0], self.y + flow[1]).for_each_row(&self.rows, |sample, row| {
             for k in 0..PATCH {
-                let difference = sample[k] - self.image[row][k];
-                plain[k] += difference;
-                squared[k] += difference * difference;
-                dx[k] += difference * self.dx[row][k];
-                dy[k] += difference * self.dy[row][k];
+                let difference = sample[k] - row.image[k];
+                plain[k % LANES] += difference;
+                squared[k % LANES] += difference * difference;
+                x[k % LANES] += difference * row.dx[k];
+                y[k % LANES] += difference * row.dy[k];
             }
         });
-        let plain = sum(&plain);
-        (sum(&squared) - plain * plain / AREA, solve(self.inverse, [sum(&dx), sum(&dy)]))
+        let [plain, squared, x, y] = sums(&[plain, squared, x, y]);
+        (squared - plain * plain / AREA, solve(self.inverse, [x, y]))
     }
 
     /// Whether some of the pixels would come from outside the frame.
+    #[inline(always)]
     fn hangs(&self, to: &Level, flow: [f32; 2]) -> bool {
-        let beyond = |corner: f32, side: usize| corner < -OVERHANG || corner > (side - PATCH) as f32 + OVERHANG;
-        beyond(self.x + flow[0], to.width) || beyond(self.y + flow[1], to.height)
+        let reach = PATCH as f32 - 1.0 - OVERHANG;
+        let (x, y) = (self.x + flow[0], self.y + flow[1]);
+        x < -OVERHANG || y < -OVERHANG || x + reach > to.right || y + reach > to.bottom
     }
 
     /// [`Self::step`] from the pixels inside the frame alone, the cost scaled up to a whole patch; an infinite
     /// cost where hardly any are left.
     fn step_inside(&self, to: &Level, flow: [f32; 2]) -> (f32, [f32; 2]) {
         let (x, y) = (self.x + flow[0], self.y + flow[1]);
-        let inside = |position: f32, side: usize| position >= 0.0 && position <= (side - 1) as f32;
+        let inside = |position: f32, end: f32| position >= 0.0 && position <= end;
         let mut sums = [0.0; 9];
         let mut count = 0.0;
-        Window::new(to, x, y).for_each_row(|row, sample| {
+        Window::new(to, x, y).for_each_row(self.rows.iter().enumerate(), |sample, (y_in_patch, row)| {
             for (k, sample) in sample.into_iter().enumerate() {
-                if inside(x + k as f32, to.width) && inside(y + row as f32, to.height) {
-                    let difference = sample - self.image[row][k];
-                    let (dx, dy) = (self.dx[row][k], self.dy[row][k]);
+                if inside(x + k as f32, to.right) && inside(y + y_in_patch as f32, to.bottom) {
+                    let (difference, dx, dy) = (sample - row.image[k], row.dx[k], row.dy[k]);
                     let terms = [
                         difference,
                         dx,
@@ -298,35 +306,58 @@ struct Window<'a> {
 
 impl<'a> Window<'a> {
     /// `x`, `y`: place of the top left pixel; brought back to where a row and a column still touch the level.
+    #[inline(always)]
     fn new(level: &'a Level, x: f32, y: f32) -> Self {
         let overhang = PATCH as f32 - 1.0;
-        let x = x.max(-overhang).min(level.width as f32 - 1.0) + BORDER as f32;
-        let y = y.max(-overhang).min(level.height as f32 - 1.0) + BORDER as f32;
-        let (left, top) = (x as usize, y as usize);
+        let x = x.max(-overhang).min(level.right) + BORDER as f32;
+        let y = y.max(-overhang).min(level.bottom) + BORDER as f32;
+        let (left, top) = (x as i32, y as i32);
         Self {
-            pixels: &level.image[top * level.stride + left..],
+            pixels: &level.image[top as usize * level.stride + left as usize..],
             stride: level.stride,
             fx: x - left as f32,
             fy: y - top as f32,
         }
     }
 
-    /// Calls `f` with the number of each row and its interpolated pixels.
+    /// Calls `f` with the interpolated pixels of each row, and what belongs to that row.
     #[inline(always)]
-    fn for_each_row(&self, mut f: impl FnMut(usize, Row)) {
-        let mut above = self.level_row(0);
-        for row in 0..PATCH {
-            let below = self.level_row(row + 1);
-            f(row, std::array::from_fn(|k| above[k] + self.fy * (below[k] - above[k])));
+    fn for_each_row<T>(&self, rows: impl IntoIterator<Item = T>, mut f: impl FnMut(Row, T)) {
+        let mut pixels = self.pixels.chunks(self.stride).map_while(|row| {
+            let row = row.first_chunk::<{ PATCH + 1 }>()?;
+            Some(from_fn(|k| row[k] + self.fx * (row[k + 1] - row[k])))
+        });
+        let mut above: Row = pixels.next().expect("window inside the border");
+        for (below, other) in pixels.zip(rows) {
+            f(from_fn(|k| above[k] + self.fy * (below[k] - above[k])), other);
             above = below;
         }
     }
+}
 
-    #[inline(always)]
-    fn level_row(&self, row: usize) -> Row {
-        let pixels = self.pixels[row * self.stride..].first_chunk::<{ PATCH + 1 }>().expect("window in the border");
-        std::array::from_fn(|k| pixels[k] + self.fx * (pixels[k + 1] - pixels[k]))
+type Row = [f32; PATCH];
+
+/// Adds the flow of a patch to the weighted sums of one of its rows. A function of its own, because only then
+/// does the compiler know that the slices are apart.
+fn accumulate(us: &mut Row, vs: &mut Row, weights: &mut Row, [u, v]: [f32; 2], sample: &Row, image: &Row) {
+    for k in 0..PATCH {
+        let weight = 1.0 / (sample[k] - image[k]).abs().max(1.0);
+        us[k] += weight * u;
+        vs[k] += weight * v;
+        weights[k] += weight;
     }
+}
+
+/// The rows of a patch whose first pixel is the first of `plane`, a plane with `stride` pixels a row.
+#[inline(always)]
+fn rows(plane: &[f32], stride: usize) -> impl Iterator<Item = &Row> {
+    plane.chunks(stride).map_while(<[f32]>::first_chunk).take(PATCH)
+}
+
+/// As [`rows`].
+#[inline(always)]
+fn rows_mut(plane: &mut [f32], stride: usize) -> impl Iterator<Item = &mut Row> {
+    plane.chunks_mut(stride).map_while(<[f32]>::first_chunk_mut).take(PATCH)
 }
 
 /// Twice the size (an odd last row or column is repeated) and twice the values, bilinear.
