@@ -5,13 +5,14 @@ use gloo_timers::callback::Timeout;
 use steadymask_core::Settings;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{Blob, Element, File, HtmlElement, window};
+use web_sys::{Blob, File, HtmlElement, window};
 use yew::prelude::*;
 
 use super::{
     facts::Facts,
     form::{self, Form},
     header::Header,
+    keys::{self, Key},
     platform,
     problem::{self, Problem, ProblemView},
     results::{Downloads, Metrics},
@@ -88,7 +89,7 @@ pub enum Message {
     /// The frame shown has stood long enough.
     NextFrame,
     /// A key that no control took.
-    Key(KeyboardEvent),
+    Key(Key),
     /// Another language was chosen.
     Speak(Language),
     /// The problem was read.
@@ -191,7 +192,8 @@ pub struct App {
     /// The element to which the keyboard's place, and with it the view, is to be moved: something has appeared there,
     /// or the control that had it is gone.
     focus: Option<&'static str>,
-    _keys: Option<EventListener>,
+    /// Listens while a video is open.
+    keys: Option<EventListener>,
 }
 
 impl Component for App {
@@ -204,14 +206,6 @@ impl Component for App {
         let language = form::parameter(&query, "lang")
             .and_then(|tag| Language::from_tag(&tag))
             .unwrap_or_else(|| Language::choose(preferred.iter().map(String::as_str)));
-        let keys = context.link().callback(Message::Key);
-        let keys = window().map(|window| {
-            EventListener::new(&window, "keydown", move |event| {
-                if let Some(event) = event.dyn_ref::<KeyboardEvent>() {
-                    keys.emit(event.clone());
-                }
-            })
-        });
         Self {
             engine: (context.props().connect.0)(context.link().callback(Message::Engine)),
             language,
@@ -224,7 +218,7 @@ impl Component for App {
             busy: None,
             player: None,
             focus: None,
-            _keys: keys,
+            keys: None,
         }
     }
 
@@ -269,7 +263,7 @@ impl Component for App {
                 self.player = Some(None);
                 self.show((video.current + 1) % self.frames().max(1));
             }
-            Message::Key(event) => return self.press(context, &event),
+            Message::Key(key) => self.press(context, key),
             Message::Speak(language) => {
                 self.language = language;
                 platform::set_query(&form::with_parameter(&platform::query(), "lang", language.code()));
@@ -363,6 +357,7 @@ impl App {
         self.busy = None;
         self.player = None;
         self.video = None;
+        self.keys = None;
     }
 
     fn open(&mut self, name: String, blob: &Blob) {
@@ -394,6 +389,7 @@ impl App {
             Event::Opened(clip) => {
                 self.stage = Stage::Opened;
                 self.video = Some(Video::new(clip));
+                self.keys = keys::listen(context.link().callback(Message::Key));
                 self.focus = Some(VIDEO_NAME);
                 self.show(0);
             }
@@ -542,34 +538,18 @@ impl App {
         context.link().send_message(Message::NextFrame);
     }
 
-    /// Steps through frames by keyboard, where no control has use for the key.
-    fn press(&mut self, context: &Context<Self>, event: &KeyboardEvent) -> bool {
-        let modified = event.ctrl_key() || event.alt_key() || event.meta_key() || event.shift_key();
-        let Some(video) = self.video.as_ref().filter(|_| !modified && !event.default_prevented()) else { return false };
-        let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-        let within = |selector| {
-            target.as_ref().is_some_and(|target| target.closest(selector).is_ok_and(|found| found.is_some()))
-        };
-        if within("input, select, textarea") {
-            return false;
-        }
+    fn press(&mut self, context: &Context<Self>, key: Key) {
+        let Some(current) = self.video.as_ref().map(|video| video.current) else { return };
         let last = self.frames().saturating_sub(1);
-        let index = match event.key().as_str() {
-            " " if !within("button, summary, a") => {
-                event.prevent_default();
-                self.play(context);
-                return true;
-            }
-            "ArrowLeft" => video.current.saturating_sub(1),
-            "ArrowRight" => (video.current + 1).min(last),
-            "Home" => 0,
-            "End" => last,
-            _ => return false,
+        let index = match key {
+            Key::Play => return self.play(context),
+            Key::First => 0,
+            Key::Previous => current.saturating_sub(1),
+            Key::Next => (current + 1).min(last),
+            Key::Last => last,
         };
-        event.prevent_default();
         self.player = None;
         context.link().send_message(Message::Show(index));
-        true
     }
 
     /// What is being opened, in words.

@@ -4,6 +4,7 @@ mod app;
 mod facts;
 pub mod form;
 mod header;
+mod keys;
 mod paint;
 mod platform;
 mod problem;
