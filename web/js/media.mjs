@@ -41,6 +41,11 @@ export function pause() {
     });
 }
 
+/** An edit list gives times before 0 to what only serves to decode what follows. */
+function isShown({ timestamp }) {
+    return timestamp > -1e-6;
+}
+
 /** An opened video: its first video track. */
 export class Video {
     /** Finds out what `blob` is; throws where it cannot be decoded. */
@@ -56,7 +61,12 @@ export class Video {
             }
             return await or("damaged", "The file is damaged or cut short", async () => {
                 const track = await input.getPrimaryVideoTrack();
-                if (!track) throw failure("no_video_track", "This file has no video in it");
+                if (!track) {
+                    // Even a sound file has a track; a video whose index is at its end has none when it is cut short.
+                    throw (await input.getTracks()).length
+                        ? failure("no_video_track", "This file has no video in it")
+                        : failure("damaged", "The file is damaged or cut short: the index of its tracks is missing");
+                }
                 const codec = await track.getCodec();
                 if (!codec || !(await track.canDecode())) {
                     const name = (await track.getCodecParameterString()) ?? codec ?? (await track.getInternalCodecId());
@@ -64,7 +74,7 @@ export class Video {
                 }
                 const times = [];
                 for await (const packet of new EncodedPacketSink(track).packets(undefined, undefined, { metadataOnly: true })) {
-                    times.push(packet.timestamp);
+                    if (isShown(packet)) times.push(packet.timestamp);
                 }
                 if (!times.length) throw failure("no_frames", "This video has no frames");
                 const video = new Video();
@@ -121,13 +131,16 @@ export class Frames {
     /** The next frame's pixels and what they mean; null at the end. */
     async next() {
         return or("damaged", `The video is damaged or cut short: frame ${this.count} cannot be decoded`, async () => {
-            const { value: sample, done } = await this.samples.next();
-            if (done) return null;
-            this.count += 1;
-            try {
-                return await pixelsOf(sample, this.video.colorSpace);
-            } finally {
-                sample.close();
+            for (;;) {
+                const { value: sample, done } = await this.samples.next();
+                if (done) return null;
+                try {
+                    if (!isShown(sample)) continue;
+                    this.count += 1;
+                    return await pixelsOf(sample, this.video.colorSpace);
+                } finally {
+                    sample.close();
+                }
             }
         });
     }

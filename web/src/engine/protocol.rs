@@ -145,6 +145,8 @@ pub struct Finished {
     pub summary: Summary,
     /// Where the time went.
     pub timings: Timings,
+    /// What the person should know about the video, such as that its end is missing.
+    pub warnings: Vec<String>,
 }
 
 /// Where the time of a run went, in seconds, all frames together.

@@ -600,6 +600,7 @@ impl App {
                                 &format::clock(finished.timings.total),
                             ]) }
                         </p>
+                        { for finished.warnings.iter().map(|warning| html! { <p class="notice" role="status">{ warning }</p> }) }
                         <Downloads busy={self.busy} on_export={link.callback(Message::Export)} on_cancel={link.callback(|()| Message::Cancel)} />
                     }
                     <section class="panel">

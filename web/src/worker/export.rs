@@ -34,7 +34,7 @@ struct Report<'a> {
     summary: &'a Summary,
     frames: &'a [FrameMetrics],
     timings: Timings,
-    warnings: [&'a str; 0],
+    warnings: &'a [String],
 }
 
 impl Open {
@@ -79,7 +79,7 @@ impl Open {
             summary,
             frames: &run.metrics,
             timings: run.timings,
-            warnings: [],
+            warnings: &run.warnings,
         };
         let json = serde_json::to_vec_pretty(&report).map_err(internal)?;
         blob_of(&json, "application/json")

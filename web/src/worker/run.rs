@@ -18,6 +18,7 @@ pub struct Run {
     /// There once the run is over.
     pub summary: Option<Summary>,
     pub timings: Timings,
+    pub warnings: Vec<String>,
 }
 
 /// A finished frame.
@@ -104,7 +105,12 @@ impl Open {
         run.timings.write += lap.seconds();
         run.timings.total = (now() - start) / 1000.0;
         run.summary = Some(summary.clone());
-        let finished = Finished { summary, timings: run.timings };
+        if times.len() < total {
+            let decoded = times.len();
+            run.warnings
+                .push(format!("The video is damaged or cut short: {decoded} of {total} frames could be decoded"));
+        }
+        let finished = Finished { summary, timings: run.timings, warnings: run.warnings.clone() };
         self.run = Some(run);
         Ok(Ending::Complete(Box::new(Event::Finished(Box::new(finished)))))
     }
@@ -121,6 +127,7 @@ impl Run {
             metrics: Vec::new(),
             summary: None,
             timings: Timings::default(),
+            warnings: Vec::new(),
         };
         Ok((stabilizer, run))
     }
