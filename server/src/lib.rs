@@ -1,1 +1,25 @@
-//! server
+//! The `steadymask` program: a command line and an HTTP server around one run.
+//!
+//! ```text
+//! cli ──┐             ┌─ source    a video through ffmpeg, or a folder of pictures
+//!       ├─▶ run ──────┼─ evidence  the network, masks a person brought, or kept probabilities
+//! http ─▶ job ─┘      └─ files     masks, overlay, metrics
+//! ```
+//!
+//! - [`run`]: from an input to its results, in overlapping stages.
+//! - [`source`], [`evidence`]: what goes in.
+//! - [`video`]: ffmpeg and ffprobe as child processes. [`picture`]: PNG and JPEG files.
+//! - [`job`]: what the server does for whom, on disk. [`http`]: the interface to it, one file a resource.
+//! - [`cli`]: one file a command.
+
+pub mod cli;
+mod error;
+pub mod evidence;
+pub mod http;
+pub mod job;
+pub mod picture;
+pub mod run;
+pub mod source;
+pub mod video;
+
+pub use error::{Error, Result};

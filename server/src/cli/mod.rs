@@ -1,0 +1,43 @@
+//! The command line: arguments in, exit status out; one file a command.
+
+mod serve;
+mod stabilize;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::Error;
+
+/// Steady masks from any video.
+#[derive(Parser)]
+#[command(name = "steadymask", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Stabilize(stabilize::Args),
+    Serve(serve::Args),
+}
+
+/// Exit status of a program that was interrupted: 128 and the number of SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// Parses the arguments and runs the command: 0 when all went well, 1 for an error, which is told on standard error,
+/// 2 for wrong arguments, 130 when interrupted.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Stabilize(args) => stabilize::run(args),
+        Command::Serve(args) => serve::run(args),
+    };
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    if let Some(Error::Cancelled) = error.downcast_ref() {
+        eprintln!("steadymask: interrupted; the masks written so far are whole, the overlay was not kept");
+        return INTERRUPTED.into();
+    }
+    eprintln!("steadymask: {error:#}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,179 @@
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    sync::Mutex,
+    time::Duration,
+};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use steadymask_core::{All, LookAhead, Method, Settings};
+use steadymask_models::{DeviceChoice, Segmenter, block_on};
+
+use crate::{
+    evidence::{Evidence, MaskFolder},
+    run::{self, CancelToken, Controls, Progress, Report},
+    source::Source,
+    video,
+};
+
+/// Make the masks of a video, or of a folder of frames, steady.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A video, or a folder of PNG or JPEG frames, which are taken in the order of their names.
+    input: PathBuf,
+    /// Where `masks/`, `raw/`, `overlay.mp4` and `metrics.json` go; created where it is not there.
+    #[arg(short, long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// Classes to keep, for instance person,dog [default: all but the background].
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    classes: Vec<String>,
+    /// consensus, moving_average, median, exponential, uncertainty or none.
+    #[arg(long, default_value_t = Method::default().name().to_owned(), value_name = "NAME")]
+    method: String,
+    /// Frames in the window of moving_average and median: 3, 5, 7 or 9.
+    #[arg(long, default_value_t = Settings::default().window_size, value_name = "FRAMES")]
+    window_size: u32,
+    /// Weight of the present frame in exponential: 0.1 to 0.9.
+    #[arg(long, default_value_t = Settings::default().alpha)]
+    alpha: f32,
+    /// How much of the previous output an uncertain pixel takes in uncertainty: 0 to 1.
+    #[arg(long, default_value_t = Settings::default().ratio)]
+    ratio: f32,
+    /// Future frames that consensus uses: 0 to 64, or all (the whole clip then stays in memory).
+    #[arg(long, default_value = "8", value_parser = look_ahead, value_name = "FRAMES")]
+    look_ahead: LookAhead,
+    /// Share of the evidence that consensus carries from frame to frame: 0.5 to 1.
+    #[arg(long, default_value_t = Settings::default().decay)]
+    decay: f32,
+    /// Colour difference, in levels of 255, at which consensus mistrusts the flow: 1 to 255.
+    #[arg(long, default_value_t = Settings::default().color_sigma)]
+    color_sigma: f32,
+    /// Probability above which a pixel is in the mask: 0.05 to 0.95 [default: 0.3 for consensus, else 0.5].
+    #[arg(long)]
+    threshold: Option<f32>,
+    /// Short side in pixels at which flow and fusion run: 64 to 1080.
+    #[arg(long, default_value_t = Settings::default().work_side, value_name = "PIXELS")]
+    work_side: u32,
+    /// A folder of masks or 8-bit probabilities (PNG, any size) in place of the network: a file a frame, named as the
+    /// frame, or 00000.png, 00001.png … for a video.
+    #[arg(long, value_name = "FOLDER")]
+    masks: Option<PathBuf>,
+    /// Where the network runs: auto, cpu or webgpu.
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    device: DeviceChoice,
+}
+
+fn look_ahead(text: &str) -> Result<LookAhead, String> {
+    match text {
+        "all" => Ok(LookAhead::All(All::All)),
+        _ => text.parse().map(LookAhead::Frames).map_err(|_| "expected 0 to 64, or all".into()),
+    }
+}
+
+impl Args {
+    fn settings(&self) -> steadymask_core::Result<Settings> {
+        let settings = Settings {
+            classes: self.classes.clone(),
+            method: self.method.parse()?,
+            window_size: self.window_size,
+            alpha: self.alpha,
+            ratio: self.ratio,
+            look_ahead: self.look_ahead,
+            decay: self.decay,
+            color_sigma: self.color_sigma,
+            threshold: self.threshold,
+            work_side: self.work_side,
+        };
+        settings.validate()?;
+        Ok(settings)
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// As [`run::stabilize`].
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let settings = args.settings()?;
+    video::require_tools()?;
+    let source = Source::open(&args.input)?;
+    let segmenter;
+    let evidence = match &args.masks {
+        Some(folder) => Evidence::Masks(MaskFolder::open(folder, &source)?),
+        None => {
+            segmenter = block_on(Segmenter::embedded(args.device))?;
+            let device = segmenter.device();
+            eprintln!("{} on {} ({})", segmenter.info().name, device.name, device.reason);
+            Evidence::Network(&segmenter)
+        }
+    };
+    let cancel = CancelToken::default();
+    let on_interrupt = cancel.clone();
+    ctrlc::set_handler(move || on_interrupt.cancel()).context("cannot listen for Ctrl-C")?;
+    let meter = Meter::new(source.frames());
+    let controls = Controls { progress: &|progress| meter.show(progress), cancel: &cancel };
+    let report = run::stabilize(&source, &evidence, &settings, &args.out, &controls)?;
+    meter.bar.finish_and_clear();
+    for warning in &report.warnings {
+        eprintln!("warning: {warning}");
+    }
+    std::io::stdout().write_all(summary(&report, &args.out).as_bytes()).context("cannot print the summary")
+}
+
+/// Progress on standard error: a bar on a terminal, else a line every few seconds.
+struct Meter {
+    bar: ProgressBar,
+    plain: bool,
+    last: Mutex<Duration>,
+}
+
+impl Meter {
+    const PLAIN_INTERVAL: Duration = Duration::from_secs(2);
+
+    fn new(frames: usize) -> Self {
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} frames  {msg}");
+        let bar = ProgressBar::new(frames as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, plain: !std::io::stderr().is_terminal(), last: Mutex::default() }
+    }
+
+    fn show(&self, progress: Progress) {
+        let Progress { frames_done, frames_total, elapsed } = progress;
+        let left = progress.eta_seconds().unwrap_or(0.0).ceil();
+        let rate = format!("{:.1} frames/s, {left:.0} s left", progress.speed());
+        self.bar.set_length(frames_total as u64);
+        self.bar.set_position(frames_done as u64);
+        self.bar.set_message(rate.clone());
+        if self.plain
+            && let Ok(mut last) = self.last.lock()
+            && (elapsed >= *last + Self::PLAIN_INTERVAL || frames_done == frames_total)
+        {
+            *last = elapsed;
+            eprintln!("{frames_done}/{frames_total} frames, {rate}");
+        }
+    }
+}
+
+fn summary(report: &Report, out: &std::path::Path) -> String {
+    let Report { summary, timings, .. } = report;
+    let percent = |share: Option<f32>| share.map_or("–".into(), |s| format!("{:.1} %", 100.0 * s));
+    let row = |name: &str, before: Option<f32>, after: Option<f32>| {
+        format!("  {name:<34} {:>8} {:>8}\n", percent(before), percent(after))
+    };
+    let (before, after) = (&summary.before, &summary.after);
+    let mut text = format!(
+        "{} frames of {}×{} in {:.1} s ({:.1} frames/s), {}\n",
+        summary.frames,
+        report.width,
+        report.height,
+        timings.total,
+        summary.frames as f64 / timings.total,
+        report.settings.method.name(),
+    );
+    text += &format!("  {:<34} {:>8} {:>8}\n", "", "before", "after");
+    let compensated = (before.motion_compensated_instability, after.motion_compensated_instability);
+    text += &row("instability, motion-compensated", compensated.0, compensated.1);
+    text += &row("instability, neighbouring frames", before.instability, after.instability);
+    text += &row("share of the frame", Some(before.area), Some(after.area));
+    text + &format!("masks, raw masks, overlay and metrics are in {}\n", out.display())
+}

@@ -1,0 +1,183 @@
+use std::path::{Path, PathBuf};
+
+/// What can go wrong between an input and its results. Each variant says what it met and, where a person can
+/// help it, what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting, size or frame that the core refuses.
+    #[error(transparent)]
+    Core(#[from] steadymask_core::Error),
+    /// The network cannot be loaded or run, or lacks a class.
+    #[error(transparent)]
+    Model(#[from] steadymask_models::Error),
+    /// ffmpeg or ffprobe is not there.
+    #[error(
+        "{tool} was not found in PATH; install ffmpeg, which brings it (Debian, Ubuntu: apt install ffmpeg; macOS: \
+         brew install ffmpeg; Windows: winget install ffmpeg)"
+    )]
+    ToolMissing {
+        /// `ffmpeg` or `ffprobe`.
+        tool: &'static str,
+    },
+    /// The file is no video, or of a kind that is not accepted.
+    #[error("{name} is not a video that can be read ({detail})")]
+    NotVideo {
+        /// File name.
+        name: String,
+        /// What ffprobe said.
+        detail: String,
+    },
+    /// The file has tracks, but none with pictures.
+    #[error("{name} has no video track, only {tracks}")]
+    NoPictures {
+        /// File name.
+        name: String,
+        /// Kinds of the tracks it has.
+        tracks: String,
+    },
+    /// The file begins as a video but cannot be decoded.
+    #[error("{name} is damaged or was cut short ({detail})")]
+    Damaged {
+        /// File name.
+        name: String,
+        /// What ffmpeg said.
+        detail: String,
+    },
+    /// The video or folder is empty.
+    #[error("{name} holds no frames")]
+    NoFrames {
+        /// File or folder name.
+        name: String,
+    },
+    /// Rotation metadata other than quarter turns.
+    #[error("{name} asks to be turned by {degrees}° (expected a multiple of 90°)")]
+    Rotation {
+        /// File name.
+        name: String,
+        /// Clockwise.
+        degrees: i32,
+    },
+    /// A frame is of another size than the first.
+    #[error(
+        "{frame} is {width}×{height}, but the clip began at {expected_width}×{expected_height}; all frames must be \
+         of one size"
+    )]
+    FrameSize {
+        /// `frame N` or the file's name.
+        frame: String,
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// Width of the first frame.
+        expected_width: usize,
+        /// Height of the first frame.
+        expected_height: usize,
+    },
+    /// Two frames of a folder would get the same mask name.
+    #[error("{first} and {second} differ only in their ending; their masks would have one name")]
+    SameStem {
+        /// File name.
+        first: String,
+        /// File name.
+        second: String,
+    },
+    /// A frame has no mask in the folder that was brought.
+    #[error("the mask {name} is missing in {folder} ({frames} frames need a mask each)")]
+    MaskMissing {
+        /// Name of the file that was looked for.
+        name: String,
+        /// The folder.
+        folder: String,
+        /// Frames of the clip.
+        frames: usize,
+    },
+    /// The folder has a mask that belongs to no frame.
+    #[error("the mask {name} in {folder} belongs to no frame ({expected})")]
+    MaskSurplus {
+        /// File name.
+        name: String,
+        /// The folder.
+        folder: String,
+        /// Which names belong to frames.
+        expected: String,
+    },
+    /// A picture cannot be read.
+    #[error("cannot read the picture {name} ({detail})")]
+    Picture {
+        /// File name.
+        name: String,
+        /// Why.
+        detail: String,
+    },
+    /// ffmpeg failed at something that is not the input's fault.
+    #[error("ffmpeg failed while {doing} ({detail})")]
+    Ffmpeg {
+        /// What it was to do.
+        doing: &'static str,
+        /// What it said.
+        detail: String,
+    },
+    /// A file or folder cannot be read or written.
+    #[error("cannot {action} {path} ({source}){hint}", path = path.display(), hint = hint(source))]
+    Io {
+        /// `read`, `write`, `create` …
+        action: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The person asked to stop.
+    #[error("stopped on request")]
+    Cancelled,
+}
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// For `map_err` on file operations.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_path_buf(), source }
+    }
+
+    /// A name for programs; it never changes.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Core(steadymask_core::Error::Setting { .. }) => "invalid_setting",
+            Self::Core(_) => "invalid_frame",
+            Self::Model(_) => "model",
+            Self::ToolMissing { .. } => "tool_missing",
+            Self::NotVideo { .. } => "not_a_video",
+            Self::NoPictures { .. } => "no_video_track",
+            Self::Damaged { .. } => "damaged_video",
+            Self::NoFrames { .. } => "no_frames",
+            Self::Rotation { .. } => "rotation",
+            Self::FrameSize { .. } => "frame_size",
+            Self::SameStem { .. } => "same_name",
+            Self::MaskMissing { .. } => "mask_missing",
+            Self::MaskSurplus { .. } => "mask_surplus",
+            Self::Picture { .. } => "picture",
+            Self::Ffmpeg { .. } => "ffmpeg",
+            Self::Io { .. } => "io",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+fn hint(source: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    match source.kind() {
+        PermissionDenied | ReadOnlyFilesystem => "; choose a place you may write to, or change its permissions",
+        NotADirectory => "; a part of the path is a file, not a folder",
+        StorageFull => "; free some space",
+        _ => "",
+    }
+}
+
+/// The last part of a path, for messages.
+pub(crate) fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}

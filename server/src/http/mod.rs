@@ -1,0 +1,92 @@
+//! The HTTP interface: one file a resource, each with its `router()`. Every error is JSON: see [`Problem`].
+
+mod classes;
+mod error;
+mod frames;
+mod results;
+mod root;
+mod status;
+mod tasks;
+mod upload;
+
+use std::path::Path;
+
+use axum::{
+    Json, Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use steadymask_models::{DeviceReport, ModelInfo};
+use tower_http::{cors::CorsLayer, services::ServeDir};
+use uuid::Uuid;
+
+use crate::job::{Job, Jobs};
+
+pub use error::Problem;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct App {
+    /// All jobs.
+    pub jobs: Jobs,
+    /// The network.
+    pub model: ModelInfo,
+    /// Where it runs.
+    pub device: DeviceReport,
+    /// Largest upload in bytes.
+    pub max_upload: u64,
+}
+
+/// The interface of the video server.
+pub fn api(app: App) -> Router {
+    Router::new()
+        .merge(root::router())
+        .merge(upload::router())
+        .merge(tasks::router())
+        .merge(status::router())
+        .merge(results::router())
+        .merge(frames::router())
+        .merge(classes::router())
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address takes another method")
+        })
+        .layer(DefaultBodyLimit::max(1 << 20))
+        // The page, and anyone's, is served from another origin.
+        .layer(CorsLayer::permissive())
+        .with_state(app)
+}
+
+/// A folder of static files, which are sent compressed where a `.br` lies beside them.
+pub fn site(folder: &Path) -> Router {
+    Router::new().fallback_service(ServeDir::new(folder).precompressed_br())
+}
+
+impl App {
+    /// The job that a path or body names. What is no job id names no job.
+    fn job(&self, id: &str) -> Result<Job, Problem> {
+        let job = Uuid::parse_str(id).ok().and_then(|id| self.jobs.get(id));
+        job.ok_or_else(|| Problem::unknown_job(id))
+    }
+}
+
+/// Work that blocks, outside the threads that serve connections.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    let failed =
+        |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed; its log says more");
+    tokio::task::spawn_blocking(work).await.map_err(failed)
+}
+
+/// An answer that must be fetched anew each time.
+fn fresh(body: impl IntoResponse) -> Response {
+    let mut response = body.into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// JSON that must be fetched anew each time.
+fn fresh_json(body: impl Serialize) -> Response {
+    fresh(Json(body))
+}

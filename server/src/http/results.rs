@@ -1,0 +1,101 @@
+//! `GET /api/results/{job_id}` and `GET /api/metrics/{job_id}`: what came of a job, and how good it is.
+
+use axum::{
+    Router,
+    extract::{Path, Request, State},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::{Value, json};
+use tower_http::services::ServeFile;
+
+use super::{App, Problem, blocking, fresh, fresh_json};
+use crate::{Error, job::Job};
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/api/results/{job_id}", get(results))
+        .route("/api/results/{job_id}/{file}", get(artefact))
+        .route("/api/metrics/{job_id}", get(metrics))
+}
+
+/// Files that can be had by name.
+const FILES: [&str; 2] = ["overlay.mp4", "metrics.json"];
+
+async fn results(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let job = completed(&app, &id)?;
+    let id = job.job_id;
+    let report = report(app, &job).await?;
+    let frames = |kind| format!("/api/frames/{id}/{kind}/{{num}}");
+    Ok(fresh_json(json!({
+        "job_id": id,
+        "status": job.status,
+        "filename": job.filename,
+        "settings": job.settings,
+        "classes": job.classes,
+        "frames": job.video.frames,
+        "summary": report["summary"],
+        "warnings": report["warnings"],
+        "links": {
+            "overlay_video": format!("/api/results/{id}/overlay.mp4"),
+            "metrics_file": format!("/api/results/{id}/metrics.json"),
+            "metrics": format!("/api/metrics/{id}"),
+            "status": format!("/api/status/{id}"),
+            "original": frames("original"),
+            "mask": frames("mask"),
+            "stabilized": frames("stabilized"),
+            "overlay": frames("overlay"),
+            "overlay_stabilized": frames("overlay_stabilized"),
+            "difference": frames("difference"),
+        },
+    })))
+}
+
+async fn metrics(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let job = completed(&app, &id)?;
+    let mut report = report(app, &job).await?;
+    let summary = report["summary"].take();
+    Ok(fresh_json(json!({
+        "job_id": job.job_id,
+        "before": summary["before"],
+        "after": summary["after"],
+        "improvement_percent": summary["improvement_percent"],
+        "scene_cuts": summary["scene_cuts"],
+        "mean_trust": summary["mean_trust"],
+        "frames": report["frames"].take(),
+    })))
+}
+
+async fn artefact(
+    State(app): State<App>,
+    Path((id, file)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let job = completed(&app, &id)?;
+    let Some(name) = FILES.into_iter().find(|&name| name == file) else {
+        return Err(Problem::invalid("file", file, &FILES.join(", ")));
+    };
+    let path = app.jobs.store().output(job.job_id).join(name);
+    match ServeFile::new(path).try_call(request).await {
+        Ok(response) => Ok(fresh(response.into_response())),
+        Err(error) => Err(Error::io("read", name.as_ref())(error).into()),
+    }
+}
+
+fn completed(app: &App, id: &str) -> Result<Job, Problem> {
+    let job = app.job(id)?;
+    if job.settings.is_some() {
+        return Ok(job);
+    }
+    Err(Problem::wrong_order("the masks are not steady yet: POST /api/stabilize, then wait for the status completed"))
+}
+
+/// The job's `metrics.json`.
+async fn report(app: App, job: &Job) -> Result<Value, Problem> {
+    let path = app.jobs.store().output(job.job_id).join("metrics.json");
+    let read = move || {
+        let json = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        serde_json::from_slice(&json).map_err(|e| Error::io("read", &path)(e.into()))
+    };
+    Ok(blocking(read).await??)
+}

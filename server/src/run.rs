@@ -1,0 +1,498 @@
+//! From an input to its results. Both doors, the command line and the server, call what is here and add nothing.
+//!
+//! ```text
+//! source ─▶ evidence ─▶ stabilizer ─▶ writer ─▶ masks, raw masks, overlay, metrics
+//! thread    caller's    thread        thread, which reads the source a second time
+//!           thread
+//! ```
+//!
+//! The stages are joined by bounded channels, so that they overlap and memory does not grow with the clip. Frames
+//! travel at work size only. The overlay needs them at full size, many frames later: it decodes the clip a second
+//! time, which costs little beside a network and keeps memory bounded whatever the look-ahead. (A look-ahead of
+//! `all` holds the clip in the stabilizer, at work size.)
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+use steadymask_core::{
+    Finished, Plane, RAW_LEVEL, Rgb, Settings, Stabilizer,
+    metric::{FrameMetrics, Summary},
+    overlay, resize, union_of,
+};
+use steadymask_models::{DeviceReport, Segmenter, block_on};
+
+use crate::{
+    Error, Result,
+    evidence::{Evidence, Keeper, MaskFolder, to_work_size},
+    picture,
+    source::Source,
+    video::Encoder,
+};
+
+/// Frames the network sees at once.
+const BATCH: usize = 4;
+/// Frames that may wait between two stages.
+const QUEUE: usize = 2 * BATCH;
+
+/// Stops a run from another thread.
+#[derive(Debug, Clone, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+impl CancelToken {
+    /// Asks the run to stop; it does within a batch of frames.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked to.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Frames whose results are on disk.
+    pub frames_done: usize,
+    /// Frames of the clip, as far as is known.
+    pub frames_total: usize,
+    /// Since the run began.
+    pub elapsed: Duration,
+}
+
+impl Progress {
+    /// Share that is done, 0 to 1.
+    pub fn share(&self) -> f64 {
+        (self.frames_done as f64 / self.frames_total.max(1) as f64).min(1.0)
+    }
+
+    /// Frames a second so far; 0 before the first.
+    pub fn speed(&self) -> f64 {
+        self.frames_done as f64 / self.elapsed.as_secs_f64().max(1e-6)
+    }
+
+    /// Time left at that speed in seconds; `None` before the first frame.
+    pub fn eta_seconds(&self) -> Option<f64> {
+        let left = self.frames_total.saturating_sub(self.frames_done) as f64;
+        (self.frames_done > 0).then(|| left / self.speed())
+    }
+}
+
+/// What a run needs to know besides its source and evidence.
+pub struct Controls<'a> {
+    /// Called after every frame, from a thread of the run.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+    /// Asked before every frame.
+    pub cancel: &'a CancelToken,
+}
+
+/// What was done, and how well: `metrics.json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Version of this program.
+    pub version: &'static str,
+    /// Name of the video or folder.
+    pub input: String,
+    /// The settings.
+    pub settings: Settings,
+    /// The threshold in force.
+    pub threshold: f32,
+    /// The network; `None` for masks that were brought.
+    pub model: Option<String>,
+    /// Where the network ran and why.
+    pub device: Option<DeviceReport>,
+    /// Width of frames and masks in pixels.
+    pub width: usize,
+    /// Height of frames and masks in pixels.
+    pub height: usize,
+    /// Width at which flow and fusion ran.
+    pub work_width: usize,
+    /// Height at which flow and fusion ran.
+    pub work_height: usize,
+    /// Mean frame rate.
+    pub fps: f64,
+    /// Before and after, over the clip.
+    pub summary: Summary,
+    /// Before and after, frame by frame.
+    pub frames: Vec<FrameMetrics>,
+    /// Where the time went.
+    pub timings: Timings,
+    /// What the person should know about the input.
+    pub warnings: Vec<String>,
+}
+
+/// Seconds each stage was at work. Stages overlap, so that they add up to more than `total`.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Timings {
+    /// Decoding, colour conversion, scaling to work size.
+    pub decode: f64,
+    /// The network, or reading masks.
+    pub segment: f64,
+    /// Flow, fusion and metrics.
+    pub stabilize: f64,
+    /// Second decoding, mask and overlay files.
+    pub write: f64,
+    /// From start to end.
+    pub total: f64,
+}
+
+/// A frame at work size with its probabilities, one plane a class.
+type Evident = (Plane<Rgb>, Vec<Plane<u8>>);
+
+/// Runs the network over a clip and keeps its probabilities in `folder`, for [`stabilize`] to read as often as
+/// wanted. Returns the number of frames.
+///
+/// # Errors
+/// Whatever is wrong with the settings, the source, the network or the folder; [`Error::Cancelled`].
+pub fn segment(
+    source: &Source,
+    segmenter: &Segmenter,
+    settings: &Settings,
+    folder: &Path,
+    controls: &Controls<'_>,
+) -> Result<usize> {
+    let start = Instant::now();
+    settings.validate()?;
+    let mut keeper = Keeper::create(folder)?;
+    let keep = |evident: Receiver<Result<Evident>>| -> Result<usize> {
+        let mut frames_done = 0;
+        for item in evident {
+            keeper.write(&item?.1)?;
+            frames_done += 1;
+            let frames_total = source.frames().max(frames_done);
+            (controls.progress)(Progress { frames_done, frames_total, elapsed: start.elapsed() });
+        }
+        keeper.finish(&settings.classes, &segmenter.info().name, segmenter.device())?;
+        Ok(frames_done)
+    };
+    let (frames, _) = through_evidence(source, &Evidence::Network(segmenter), settings, controls.cancel, keep)?;
+    Ok(frames)
+}
+
+/// Makes the masks of a clip steady. Writes `masks/`, `raw/`, `overlay.mp4` and `metrics.json` into `folder`, which
+/// may exist: files of these names are replaced, others left alone.
+///
+/// # Errors
+/// Whatever is wrong with the settings, the source, the evidence or the folder; [`Error::Cancelled`].
+pub fn stabilize(
+    source: &Source,
+    evidence: &Evidence<'_>,
+    settings: &Settings,
+    folder: &Path,
+    controls: &Controls<'_>,
+) -> Result<Report> {
+    let start = Instant::now();
+    settings.validate()?;
+    let (width, height) = source.size();
+    let (work_width, work_height) = settings.work_size(width, height);
+    let planes = evidence.planes(settings)?;
+    let mut writer = Writer::create(source, evidence.masks(), settings, folder)?;
+
+    let sink = |evident: Receiver<Result<Evident>>| {
+        let mut stabilizer = Stabilizer::new(settings, work_width, work_height, planes)?;
+        let mut clock = Clock::default();
+        let (sender, finished) = sync_channel(QUEUE);
+        std::thread::scope(|scope| {
+            let written = scope.spawn(move || {
+                for item in finished {
+                    controls.cancel.check()?;
+                    let frames_done = writer.write(item?)?;
+                    let frames_total = source.frames().max(frames_done);
+                    (controls.progress)(Progress { frames_done, frames_total, elapsed: start.elapsed() });
+                }
+                writer.finish()
+            });
+            let whole = steady(&mut stabilizer, evident, &sender, &mut clock);
+            let summary = whole.and_then(|()| {
+                let (rest, summary) = clock.time(|| stabilizer.finish());
+                rest.into_iter().try_for_each(|frame| sender.send(Ok(frame)).ok())?;
+                Some(summary)
+            });
+            drop(sender);
+            let written = joined(written)?;
+            // There is no summary only when the writer met an error, which the line above returns.
+            Ok((summary.ok_or(Error::Cancelled)?, written, clock.seconds))
+        })
+    };
+    let ((summary, written, stabilize), front) = through_evidence(source, evidence, settings, controls.cancel, sink)?;
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        input: source.name(),
+        settings: settings.clone(),
+        threshold: settings.threshold(),
+        model: evidence.model(),
+        device: evidence.device(),
+        width,
+        height,
+        work_width,
+        work_height,
+        fps: source.rate().as_f64(),
+        summary,
+        frames: written.metrics,
+        timings: Timings {
+            decode: front.decode,
+            segment: front.segment,
+            stabilize,
+            write: written.seconds,
+            total: start.elapsed().as_secs_f64(),
+        },
+        warnings: front.warning.into_iter().chain(written.warning).collect(),
+    };
+    let path = folder.join("metrics.json");
+    let json = serde_json::to_vec_pretty(&report).map_err(|e| Error::io("write", &path)(e.into()))?;
+    picture::write_whole(&path, &json)?;
+    Ok(report)
+}
+
+/// What the first two stages have to tell when they are done.
+struct Front {
+    decode: f64,
+    segment: f64,
+    warning: Option<String>,
+}
+
+/// Reads the source in one thread, finds the evidence in this one, and lets `sink` take both in a third.
+/// An error travels down the channels in place of a frame; nothing follows it.
+fn through_evidence<T: Send>(
+    source: &Source,
+    evidence: &Evidence<'_>,
+    settings: &Settings,
+    cancel: &CancelToken,
+    sink: impl FnOnce(Receiver<Result<Evident>>) -> Result<T> + Send,
+) -> Result<(T, Front)> {
+    let (width, height) = source.size();
+    let size = settings.work_size(width, height);
+    std::thread::scope(|scope| {
+        let (frame_sender, frames) = sync_channel(QUEUE);
+        let (evident_sender, evident) = sync_channel(QUEUE);
+        let decoding = scope.spawn(move || decode(source, size, cancel, &frame_sender));
+        let sinking = scope.spawn(move || sink(evident));
+        let mut clock = Clock::default();
+        if let Err(e) = find_evidence(evidence, settings, size, frames, &evident_sender, &mut clock) {
+            // When nobody listens any more, the sink has an error of its own.
+            let _ = evident_sender.send(Err(e));
+        }
+        drop(evident_sender);
+        let result = joined(sinking)?;
+        let (decode, warning) = decoding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok((result, Front { decode, segment: clock.seconds, warning }))
+    })
+}
+
+/// First stage: frames at work size. Ends early when nobody listens any more.
+fn decode(
+    source: &Source,
+    (width, height): (usize, usize),
+    cancel: &CancelToken,
+    frames: &SyncSender<Result<Plane<Rgb>>>,
+) -> (f64, Option<String>) {
+    let mut clock = Clock::default();
+    let mut reader = match source.read() {
+        Ok(reader) => reader,
+        Err(e) => {
+            let _ = frames.send(Err(e));
+            return (0.0, None);
+        }
+    };
+    loop {
+        let frame = clock.time(|| {
+            let frame = cancel.check().and_then(|()| reader.next().transpose());
+            frame.map(|frame| frame.map(|frame| resize::area_rgb(&frame, width, height))).transpose()
+        });
+        if !frame.is_some_and(|frame| frames.send(frame).is_ok()) {
+            return (clock.seconds, reader.warning().map(Into::into));
+        }
+    }
+}
+
+/// Second stage: probabilities for each frame. The error it returns, or passes on, ends the clip.
+fn find_evidence(
+    evidence: &Evidence<'_>,
+    settings: &Settings,
+    size: (usize, usize),
+    frames: Receiver<Result<Plane<Rgb>>>,
+    evident: &SyncSender<Result<Evident>>,
+    clock: &mut Clock,
+) -> Result<()> {
+    // A closed channel means that the sink has stopped with an error of its own.
+    let pass = |item: Evident| evident.send(Ok(item)).is_ok();
+    match evidence {
+        Evidence::Network(segmenter) => {
+            let ids = segmenter.class_ids(&settings.classes)?;
+            loop {
+                let batch = frames.iter().take(BATCH).collect::<Result<Vec<_>>>()?;
+                if batch.is_empty() {
+                    return Ok(());
+                }
+                let views: Vec<_> = batch.iter().collect();
+                let planes = clock.time(|| block_on(segmenter.segment(&views, &ids)))?;
+                if !batch.into_iter().zip(planes).all(pass) {
+                    return Ok(());
+                }
+            }
+        }
+        Evidence::Masks(masks) => {
+            for (index, frame) in frames.into_iter().enumerate() {
+                let frame = frame?;
+                let plane = clock.time(|| Ok::<_, Error>(to_work_size(&masks.read(index)?, size)))?;
+                if !pass((frame, vec![plane])) {
+                    break;
+                }
+            }
+            Ok(())
+        }
+        Evidence::Kept(kept) => {
+            let chosen = kept.choose(&settings.classes)?;
+            for (index, frame) in frames.into_iter().enumerate() {
+                let frame = frame?;
+                let planes = clock.time(|| kept.read(index))?;
+                let planes = chosen.iter().map(|&class| to_work_size(&planes[class], size)).collect();
+                if !pass((frame, planes)) {
+                    break;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Third stage: steady probabilities. `None` when the clip ended in an error, here or elsewhere.
+fn steady(
+    stabilizer: &mut Stabilizer,
+    evident: Receiver<Result<Evident>>,
+    finished: &SyncSender<Result<Finished>>,
+    clock: &mut Clock,
+) -> Option<()> {
+    for item in evident {
+        match item.and_then(|(frame, planes)| Ok(clock.time(|| stabilizer.push(frame, planes))?)) {
+            Ok(frames) => frames.into_iter().try_for_each(|frame| finished.send(Ok(frame)).ok())?,
+            Err(e) => {
+                // When nobody listens any more, the writer has an error of its own.
+                let _ = finished.send(Err(e));
+                return None;
+            }
+        }
+    }
+    Some(())
+}
+
+/// Last stage: files.
+struct Writer<'a> {
+    source: &'a Source,
+    frames: crate::source::Frames<'a>,
+    brought: Option<&'a MaskFolder>,
+    level: u8,
+    folder: &'a Path,
+    overlay: Encoder,
+    metrics: Vec<FrameMetrics>,
+    /// Largest probability met, to tell masks of 0 and 1 from masks of 0 and 255.
+    highest: u8,
+    clock: Clock,
+}
+
+/// What the last stage has to tell when it is done.
+struct Written {
+    metrics: Vec<FrameMetrics>,
+    warning: Option<String>,
+    seconds: f64,
+}
+
+impl<'a> Writer<'a> {
+    fn create(
+        source: &'a Source,
+        brought: Option<&'a MaskFolder>,
+        settings: &Settings,
+        folder: &'a Path,
+    ) -> Result<Self> {
+        for name in ["masks", "raw"] {
+            let path = folder.join(name);
+            std::fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
+        }
+        Ok(Self {
+            source,
+            frames: source.read()?,
+            brought,
+            level: settings.threshold_level(),
+            folder,
+            overlay: Encoder::create(&folder.join("overlay.mp4"), source.size(), source.rate())?,
+            metrics: Vec::new(),
+            highest: 0,
+            clock: Clock::default(),
+        })
+    }
+
+    /// Writes a frame's files; returns how many frames are written.
+    fn write(&mut self, finished: Finished) -> Result<usize> {
+        let start = Instant::now();
+        let mut frame = self.frames.next().ok_or_else(|| Error::Damaged {
+            name: self.source.name(),
+            detail: format!("frame {} could be read once but not again", finished.index),
+        })??;
+        let size = frame.size();
+        let raw = match self.brought {
+            Some(masks) => masks.read(finished.index)?,
+            None => union_of(&finished.raw),
+        };
+        self.highest = self.highest.max(raw.data().iter().copied().max().unwrap_or(0));
+        let mask = full_mask(&union_of(&finished.stabilized), size, self.level);
+        let name = format!("{}.png", self.source.stem(finished.index));
+        picture::write_gray(&self.folder.join("masks").join(&name), &mask)?;
+        picture::write_gray(&self.folder.join("raw").join(&name), &full_mask(&raw, size, RAW_LEVEL))?;
+        overlay::draw_mask(&mut frame, &mask, overlay::MASK_COLOR);
+        self.overlay.write(&frame)?;
+        self.metrics.push(finished.metrics);
+        self.clock.seconds += start.elapsed().as_secs_f64();
+        Ok(self.metrics.len())
+    }
+
+    fn finish(mut self) -> Result<Written> {
+        self.clock.time(|| self.overlay.finish())?;
+        let dim = self.brought.is_some() && (1..=RAW_LEVEL).contains(&self.highest);
+        let warning = dim.then(|| {
+            format!(
+                "no mask has a value over {}: gray values stand for probabilities from 0 to 255, so that masks of 0 \
+                 and 1 are all but empty",
+                self.highest
+            )
+        });
+        Ok(Written { metrics: self.metrics, warning, seconds: self.clock.seconds })
+    }
+}
+
+/// Probabilities at work size as a mask of 0 and 255 at `size`: scaled first, then cut at `level`.
+pub fn full_mask(probability: &Plane<u8>, size: (usize, usize), level: u8) -> Plane<u8> {
+    resize::resize(probability, size.0, size.1).map(|&p| if p > level { 255 } else { 0 })
+}
+
+/// Time spent inside [`Self::time`], in seconds.
+#[derive(Default)]
+struct Clock {
+    seconds: f64,
+}
+
+impl Clock {
+    fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = work();
+        self.seconds += start.elapsed().as_secs_f64();
+        result
+    }
+}
+
+/// A stage's result; its panic goes on in this thread.
+fn joined<T>(stage: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    stage.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}

@@ -1,0 +1,150 @@
+use std::{
+    ffi::OsString,
+    io::{BufReader, Read},
+    path::{Path, PathBuf},
+    process::ChildStdout,
+};
+
+use steadymask_core::{I420, Plane, Rgb, rgb_from_i420, rotate};
+
+use super::{
+    Video,
+    child::{Tool, gist, input},
+    probe::find_other_size,
+};
+use crate::{Error, Result};
+
+/// The frames of a video one after another, upright, as ffmpeg decodes them; ends after the first error.
+pub struct Decoder {
+    tool: Tool,
+    pipe: BufReader<ChildStdout>,
+    path: PathBuf,
+    video: Video,
+    buffer: Vec<u8>,
+    count: usize,
+    ended: bool,
+    warning: Option<String>,
+}
+
+impl Decoder {
+    /// All frames of the video.
+    ///
+    /// # Errors
+    /// [`Error::ToolMissing`] and [`Error::Io`].
+    pub fn open(path: &Path, video: &Video) -> Result<Self> {
+        Self::start(path, video, &[])
+    }
+
+    /// Frame `index` alone; decodes from the key frame before it.
+    ///
+    /// # Errors
+    /// As [`Self::open`] and the iterator; [`Error::NoFrames`] when there is no such frame.
+    pub fn frame(path: &Path, video: &Video, index: usize) -> Result<Plane<Rgb>> {
+        let time = video.times.get(index).copied().filter(|t| t.is_finite());
+        let mut decoder = match time {
+            // Halfway back to the frame before, so that rounding cannot lose it.
+            Some(time) if index > 0 => {
+                let seek = (time + video.times[index - 1]) / 2.0;
+                Self::start(
+                    path,
+                    video,
+                    &["-seek_timestamp".into(), "1".into(), "-ss".into(), format!("{seek:.6}").into()],
+                )?
+            }
+            _ => Self::open(path, video)?,
+        };
+        let skip = if time.is_some() { 0 } else { index };
+        decoder.nth(skip).unwrap_or_else(|| Err(Error::NoFrames { name: video.name.clone() }))
+    }
+
+    fn start(path: &Path, video: &Video, seek: &[OsString]) -> Result<Self> {
+        let (width, height) = (video.coded_width, video.coded_height);
+        // Rotation is ours, after the conversion to RGB, as in the browser. Left alone, ffmpeg would rescale frames
+        // of another size in silence; this crop keeps every frame as it is and fails on one of another size.
+        let guard = format!("crop=w='if(eq(iw,{width})*eq(ih,{height}),iw,-1)':h=ih:exact=1");
+        let mut arguments: Vec<OsString> = ["-v", "error", "-nostdin", "-noautorotate"].map(Into::into).into();
+        arguments.extend_from_slice(seek);
+        arguments.extend(input(path));
+        let output =
+            ["-map", "0:V:0", "-vf", &guard, "-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo"];
+        arguments.extend(output.map(Into::into));
+        arguments.push("pipe:1".into());
+        let mut tool = Tool::spawn("ffmpeg", &arguments)?;
+        Ok(Self {
+            pipe: BufReader::with_capacity(1 << 16, tool.stdout()),
+            tool,
+            path: path.to_path_buf(),
+            video: video.clone(),
+            buffer: vec![0; I420::len_of(width, height)],
+            count: 0,
+            ended: false,
+            warning: None,
+        })
+    }
+
+    /// What ffmpeg complained of although it went on, once all frames are read.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// One frame into the buffer; `false` at a clean end.
+    fn fill(&mut self) -> Result<bool> {
+        let mut filled = 0;
+        while filled < self.buffer.len() {
+            match self.pipe.read(&mut self.buffer[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(Error::io("read", &self.path)(e)),
+            }
+        }
+        if filled == self.buffer.len() {
+            return Ok(true);
+        }
+        let (status, said) = self.tool.wait();
+        if said.contains("non positive size for width")
+            && let size = (self.video.coded_width, self.video.coded_height)
+            && let Some((index, width, height)) = find_other_size(&self.path, size)
+        {
+            let (expected_width, expected_height) = size;
+            let frame = format!("frame {index} of {}", self.video.name);
+            return Err(Error::FrameSize { frame, width, height, expected_width, expected_height });
+        }
+        let clean = filled == 0 && status.is_some_and(|s| s.success());
+        if !clean || self.count == 0 {
+            let (name, detail) = (self.video.name.clone(), gist(&said, &self.path));
+            let silent = said.trim().is_empty() && clean;
+            return Err(if silent { Error::NoFrames { name } } else { Error::Damaged { name, detail } });
+        }
+        if !said.trim().is_empty() {
+            self.warning = Some(format!(
+                "{} is damaged in places: {} frames were decoded ({})",
+                self.video.name,
+                self.count,
+                gist(&said, &self.path)
+            ));
+        }
+        Ok(false)
+    }
+}
+
+impl Iterator for Decoder {
+    type Item = Result<Plane<Rgb>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let frame = self.fill().and_then(|more| {
+            if !more {
+                return Ok(None);
+            }
+            self.count += 1;
+            let Video { coded_width: width, coded_height: height, matrix, range, rotation, .. } = self.video;
+            let rgb = rgb_from_i420(I420 { width, height, bytes: &self.buffer, matrix, range })?;
+            Ok(Some(rotate(rgb, rotation)))
+        });
+        self.ended = !matches!(frame, Ok(Some(_)));
+        frame.transpose()
+    }
+}

@@ -1,0 +1,11 @@
+//! Video through ffmpeg and ffprobe as child processes: no codec runs in this process.
+
+mod child;
+mod decode;
+mod encode;
+mod probe;
+
+pub use child::require_tools;
+pub use decode::Decoder;
+pub use encode::Encoder;
+pub use probe::{Rate, Video};
