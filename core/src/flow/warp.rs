@@ -13,6 +13,7 @@ pub trait Interpolate: Copy {
 impl Interpolate for f32 {
     type Output = f32;
 
+    #[inline(always)]
     fn interpolate(p: [f32; 4], w: [f32; 4]) -> f32 {
         (p[0] * w[0] + p[1] * w[1]) + (p[2] * w[2] + p[3] * w[3])
     }
@@ -21,6 +22,7 @@ impl Interpolate for f32 {
 impl Interpolate for u8 {
     type Output = f32;
 
+    #[inline(always)]
     fn interpolate(pixels: [u8; 4], weights: [f32; 4]) -> f32 {
         f32::interpolate(pixels.map(f32::from), weights)
     }
@@ -29,16 +31,20 @@ impl Interpolate for u8 {
 impl Interpolate for [f32; 2] {
     type Output = [f32; 2];
 
+    #[inline(always)]
     fn interpolate(pixels: [[f32; 2]; 4], weights: [f32; 4]) -> [f32; 2] {
-        [0, 1].map(|c| f32::interpolate(pixels.map(|p| p[c]), weights))
+        let [a, b, c, d] = pixels;
+        [0, 1].map(|i| f32::interpolate([a[i], b[i], c[i], d[i]], weights))
     }
 }
 
 impl Interpolate for Rgb {
     type Output = [f32; 3];
 
+    #[inline(always)]
     fn interpolate(pixels: [Rgb; 4], weights: [f32; 4]) -> [f32; 3] {
-        [0, 1, 2].map(|c| u8::interpolate(pixels.map(|p| p[c]), weights))
+        let [a, b, c, d] = pixels;
+        [0, 1, 2].map(|i| u8::interpolate([a[i], b[i], c[i], d[i]], weights))
     }
 }
 
@@ -57,19 +63,24 @@ pub fn warp<T: Interpolate>(source: &Plane<T>, flow: &Flow) -> Plane<T::Output> 
 #[inline(always)]
 pub(super) fn sample<T: Interpolate>(source: &Plane<T>, x: f32, y: f32) -> T::Output {
     let (width, height) = source.size();
-    let (left, right, fx) = split(x, width);
-    let (top, bottom, fy) = split(y, height);
-    let (top, bottom) = (source.row(top), source.row(bottom));
+    let (left, fx) = split(x, width);
+    let (top, fy) = split(y, height);
+    let (right, below) = (usize::from(width > 1), if height > 1 { width } else { 0 });
+    let pixels = &source.data()[top * width + left..];
     let (gx, gy) = (1.0 - fx, 1.0 - fy);
-    T::interpolate([top[left], top[right], bottom[left], bottom[right]], [gx * gy, fx * gy, gx * fy, fx * fy])
+    T::interpolate(
+        [pixels[0], pixels[right], pixels[below], pixels[below + right]],
+        [gx * gy, fx * gy, gx * fy, fx * fy],
+    )
 }
 
-/// The two indices around a position along a side, and how far it lies from the first to the second.
+/// The first of the two pixels around a position along a side, and how far from the first to the second it lies.
 #[inline(always)]
-fn split(position: f32, side: usize) -> (usize, usize, f32) {
+fn split(position: f32, side: usize) -> (usize, f32) {
     let position = position.max(0.0).min((side - 1) as f32);
-    let first = position as usize;
-    (first, (first + 1).min(side - 1), position - first as f32)
+    // Through i32, whose conversions are single instructions.
+    let first = (position as i32).min(side.saturating_sub(2) as i32);
+    (first as usize, position - first as f32)
 }
 
 /// As [`warp`], but takes the nearest pixel: for masks and labels.
