@@ -103,7 +103,7 @@ export class Video {
 
     /** The frame that is shown at `time` seconds, upright, as an ImageBitmap; null where there is none. */
     async bitmap(time) {
-        const sample = await or("damaged", "This frame cannot be decoded", () => this.sink.getSample(time));
+        const sample = await or("damaged", "This frame cannot be decoded", () => this.sampleAt(time));
         if (!sample) return null;
         try {
             const canvas = new OffscreenCanvas(...(this.rotation % 180 ? [this.height, this.width] : [this.width, this.height]));
@@ -115,7 +115,26 @@ export class Video {
         }
     }
 
+    /** A step forward goes on where the last one ended; any other begins at the key frame before `time`. */
+    async sampleAt(time) {
+        const step = time - this.lastTime;
+        this.lastTime = time;
+        if (step > 0 && step < 0.5) {
+            this.player ??= this.sink.samples(time);
+            for (;;) {
+                const { value: sample, done } = await this.player.next();
+                if (done) break;
+                if (sample.timestamp > time - 2e-5) return sample;
+                sample.close();
+            }
+        }
+        end(this.player);
+        this.player = undefined;
+        return this.sink.getSample(time);
+    }
+
     close() {
+        end(this.player);
         this.input.dispose();
     }
 }
@@ -147,9 +166,13 @@ export class Frames {
 
     /** Ends early. */
     close() {
-        // Where the decoder has failed there is nothing left to end.
-        this.samples.return().catch(() => {});
+        end(this.samples);
     }
+}
+
+/** Ends a generator of frames early; where the decoder has failed there is nothing left to end. */
+function end(samples) {
+    samples?.return().catch(() => {});
 }
 
 /** Copies a frame out of the decoder: planar or semi-planar 4:2:0 as it is and without padding, else RGBA. */

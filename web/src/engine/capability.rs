@@ -37,16 +37,6 @@ pub enum Device {
     WebGpu,
 }
 
-impl Device {
-    /// Its name, as in [`Ready`](super::protocol::Ready).
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::WebGpu => "webgpu",
-        }
-    }
-}
-
 /// A decision with its reason, in words for the person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {

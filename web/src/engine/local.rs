@@ -6,7 +6,7 @@ use std::{
 };
 
 use gloo_timers::callback::Timeout;
-use js_sys::Reflect;
+use js_sys::{Reflect, encode_uri_component};
 use wasm_bindgen::{JsCast, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, MessageEvent, Worker, WorkerOptions, WorkerType};
@@ -87,15 +87,16 @@ impl Engine for LocalEngine {
 impl Shared {
     fn start(self: &Rc<Self>, choice: Choice) {
         self.ready.set(false);
-        let url = match (choice.device, self.wish) {
-            (Device::Cpu, _) => "./worker-cpu_loader.js?device=cpu",
+        let (script, device) = match (choice.device, self.wish) {
+            (Device::Cpu, _) => ("worker-cpu_loader.js", "cpu"),
             // Asked for, a software adapter will do, and the processor will not.
-            (Device::WebGpu, Wish::WebGpu) => "./worker-webgpu_loader.js?device=webgpu",
-            (Device::WebGpu, _) => "./worker-webgpu_loader.js?device=auto",
+            (Device::WebGpu, Wish::WebGpu) => ("worker-webgpu_loader.js", "webgpu"),
+            (Device::WebGpu, _) => ("worker-webgpu_loader.js", "auto"),
         };
+        let url = format!("./{script}?device={device}&reason={}", encode_uri_component(&choice.reason));
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        let worker = match Worker::new_with_options(url, &options) {
+        let worker = match Worker::new_with_options(&url, &options) {
             Ok(worker) => worker,
             Err(error) => return self.fail(FailureCode::Start, format!("the worker could not be started: {error:?}")),
         };
@@ -158,12 +159,7 @@ impl Shared {
             }
         };
         match event {
-            Event::Ready(mut ready) => {
-                if let Some(Running { choice, .. }) = &*self.running.borrow()
-                    && choice.device.name() == ready.device
-                {
-                    ready.reason.clone_from(&choice.reason);
-                }
+            Event::Ready(ready) => {
                 self.ready.set(true);
                 for command in self.waiting.take() {
                     self.post(&command);

@@ -7,11 +7,11 @@ use steadymask_core::{
     metric::{FrameMetrics, Summary},
     overlay,
 };
-use steadymask_models::{DeviceReport, Segmenter};
+use steadymask_models::DeviceReport;
 use web_sys::{Blob, BlobPropertyBag};
 use zip::{CompressionMethod, ZipWriter, result::ZipResult, write::SimpleFileOptions};
 
-use super::{Ending, Inbox, Open, Run, post, run::Kept};
+use super::{Ending, Inbox, Network, Open, Run, post, run::Kept};
 use crate::{
     engine::protocol::{Event, ExportKind, Failure, FailureCode, Timings},
     media::{Encoder, failure_of},
@@ -42,7 +42,7 @@ impl Open {
     pub(super) async fn export(
         &self,
         kind: ExportKind,
-        segmenter: &Segmenter,
+        network: &Network,
         inbox: &mut Inbox,
     ) -> Result<Ending, Failure> {
         let finished = self.run.as_ref().and_then(|run| Some((run, run.summary.as_ref()?)));
@@ -51,7 +51,7 @@ impl Open {
         let (suffix, blob) = match kind {
             ExportKind::Masks => ("-masks.zip".into(), masks_zip(&run.frames, |kept| &kept.stabilized)?),
             ExportKind::RawMasks => ("-raw-masks.zip".into(), masks_zip(&run.frames, |kept| &kept.raw)?),
-            ExportKind::Metrics => ("-metrics.json".into(), self.metrics(run, summary, segmenter)?),
+            ExportKind::Metrics => ("-metrics.json".into(), self.metrics(run, summary, network)?),
             ExportKind::Overlay => match self.overlay(run, inbox).await? {
                 Some((extension, blob)) => (format!("-overlay.{extension}"), blob),
                 None => return Ok(Ending::Cancelled),
@@ -61,7 +61,7 @@ impl Open {
         Ok(Ending::Complete(Box::new(Event::Exported { kind, file_name, blob })))
     }
 
-    fn metrics(&self, run: &Run, summary: &Summary, segmenter: &Segmenter) -> Result<Blob, Failure> {
+    fn metrics(&self, run: &Run, summary: &Summary, network: &Network) -> Result<Blob, Failure> {
         let (width, height) = run.size;
         let (work_width, work_height) = run.settings.work_size(width, height);
         let report = Report {
@@ -69,8 +69,8 @@ impl Open {
             input: &self.name,
             settings: &run.settings,
             threshold: run.settings.threshold(),
-            model: &segmenter.info().name,
-            device: segmenter.device(),
+            model: &network.segmenter.info().name,
+            device: &network.device,
             width,
             height,
             work_width,

@@ -7,7 +7,7 @@ mod run;
 
 use futures_channel::mpsc::unbounded;
 use js_sys::Uint8Array;
-use steadymask_models::{DeviceChoice, Segmenter};
+use steadymask_models::{DeviceChoice, DeviceReport, Segmenter};
 use wasm_bindgen::{Clamped, JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, DedicatedWorkerGlobalScope, File, ImageBitmap, ImageData, MessageEvent, Response};
@@ -46,21 +46,27 @@ pub fn start() {
     spawn_local(async move {
         match load().await {
             Err(failure) => post(&Event::Failed(failure)),
-            Ok(segmenter) => {
-                let device = segmenter.device().clone();
-                let classes = segmenter.classes().iter().skip(1).cloned().collect();
-                post(&Event::Ready(Ready { device: device.name, reason: device.reason, classes }));
-                Session { inbox: Inbox::new(receiver), segmenter, open: None }.serve().await;
+            Ok(network) => {
+                let DeviceReport { name: device, reason } = network.device.clone();
+                let classes = network.segmenter.classes().iter().skip(1).cloned().collect();
+                post(&Event::Ready(Ready { device, reason, classes }));
+                Session { inbox: Inbox::new(receiver), network, open: None }.serve().await;
             }
         }
     });
 }
 
+/// The network, and why it runs where it does.
+struct Network {
+    segmenter: Segmenter,
+    device: DeviceReport,
+}
+
 /// Fetches the weights and brings the network onto the device that the worker's address asks for.
-async fn load() -> Result<Segmenter, Failure> {
+async fn load() -> Result<Network, Failure> {
     let failed = |reason: String| Failure::new(FailureCode::Start, reason);
     let query = web_sys::UrlSearchParams::new_with_str(&scope().location().search()).map_err(failure_of)?;
-    let device: DeviceChoice = match query.get("device") {
+    let choice: DeviceChoice = match query.get("device") {
         Some(name) => name.parse().map_err(|e: steadymask_models::Error| failed(e.to_string()))?,
         None => DeviceChoice::default(),
     };
@@ -74,13 +80,20 @@ async fn load() -> Result<Segmenter, Failure> {
     let buffer = response.array_buffer().map_err(failure_of)?;
     let buffer = JsFuture::from(buffer).await.map_err(|e| not_loaded(failure_of(e).message))?;
     let weights = Uint8Array::new(&buffer).to_vec();
-    Segmenter::from_safetensors(weights, device).await.map_err(|e| failed(e.to_string()))
+    let segmenter = Segmenter::from_safetensors(weights, choice).await.map_err(|e| failed(e.to_string()))?;
+    let mut device = segmenter.device().clone();
+    let fell_back = choice == DeviceChoice::Auto && device.name == "cpu";
+    // The page chose this worker, and knows better why.
+    if let Some(reason) = query.get("reason").filter(|_| !fell_back) {
+        device.reason = reason;
+    }
+    Ok(Network { segmenter, device })
 }
 
 /// What the worker remembers from command to command.
 struct Session {
     inbox: Inbox,
-    segmenter: Segmenter,
+    network: Network,
     open: Option<Open>,
 }
 
@@ -106,11 +119,11 @@ impl Session {
             let answer = match command {
                 Command::Open(blob) => self.open(&blob).await,
                 Command::Start(settings) => match self.open.as_mut() {
-                    Some(open) => open.start(&settings, &self.segmenter, &mut self.inbox).await,
+                    Some(open) => open.start(&settings, &self.network.segmenter, &mut self.inbox).await,
                     None => Err(out_of_order()),
                 },
                 Command::Export(kind) => match self.open.as_ref() {
-                    Some(open) => open.export(kind, &self.segmenter, &mut self.inbox).await,
+                    Some(open) => open.export(kind, &self.network, &mut self.inbox).await,
                     None => Err(out_of_order()),
                 },
                 Command::Picture { index } => match self.open.as_ref() {
