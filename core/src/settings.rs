@@ -91,8 +91,8 @@ pub struct Settings {
     pub decay: f32,
     /// Colour difference, in levels of 255, at which `consensus` mistrusts the flow: 1 to 255.
     pub color_sigma: f32,
-    /// Probability above which a pixel is in the mask: 0.05 to 0.95. `None` takes the method's own
-    /// (0.3 for `consensus`, whose fused evidence is better calibrated; 0.5 for the others).
+    /// Probability above which a pixel is in the mask: 0.05 to 0.95. `None` takes the method's own, which is
+    /// 0.5 for all there are.
     pub threshold: Option<f32>,
     /// Short side in pixels at which flow and fusion run: 64 to 1080. Frames are never enlarged for it.
     pub work_side: u32,
@@ -107,7 +107,7 @@ impl Default for Settings {
             alpha: 0.3,
             ratio: 0.9,
             look_ahead: LookAhead::Frames(8),
-            decay: 0.95,
+            decay: 0.97,
             color_sigma: 25.0,
             threshold: None,
             work_side: 240,
@@ -140,7 +140,7 @@ impl Settings {
 
     /// The threshold in force: the one given, or the method's own.
     pub fn threshold(&self) -> f32 {
-        self.threshold.unwrap_or(if self.method == Method::Consensus { 0.3 } else { 0.5 })
+        self.threshold.unwrap_or(0.5)
     }
 
     /// The level over which a probability of 0–255 is in the mask: `p > level` exactly where

@@ -12,7 +12,7 @@ use steadymask_core::{
 use synthetic::{HEIGHT, WIDTH};
 
 /// What every platform must give. A change here means that results change: say so where it is made.
-const EXPECTED: u64 = 0x4c15764777d559ed;
+const EXPECTED: u64 = 0x86061de83e009e25;
 
 /// FNV-1a, 64 bits.
 struct Hash(u64);

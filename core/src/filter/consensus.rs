@@ -21,6 +21,11 @@ use crate::{
 /// eighth of the frame's shorter side. Where a contour runs is thereby settled among the frames that see the
 /// object.
 ///
+/// An object that the network often misses still reaches only a low probability, so ½ is no dividing line yet. It
+/// becomes one when each probability p is given out as `p / 2d`, at most 1, where d is [`PEAK_SHARE`] of the
+/// largest joint probability within a tenth of the shorter side, but at least [`LEAST_PROBABILITY`]. Certain
+/// pixels stay certain.
+///
 /// The forward recursion follows the output. The backward recursion starts anew for each output, `look_ahead`
 /// frames ahead of it, so that memory is bounded by the look-ahead and not by the shot; for
 /// [`LookAhead::All`] the whole shot is kept (40 bytes a pixel, class and frame), and one backward recursion
@@ -49,6 +54,10 @@ struct Held {
 
 /// Weight of a frame where nothing is seen nearby.
 pub const LEAST_WEIGHT: f32 = 0.15;
+/// Share of the largest joint probability nearby over which a pixel is more likely in the mask than not.
+pub const PEAK_SHARE: f32 = 0.45;
+/// Joint probability that is never enough to be in the mask.
+pub const LEAST_PROBABILITY: f32 = 0.3;
 
 impl Consensus {
     /// `decay` is the share of the evidence that survives a step, 0 to 1.
@@ -91,10 +100,10 @@ impl Consensus {
         };
         let fused = own.iter().zip(past.iter().zip(future)).map(|(own, (past, future))| {
             let mut pixels = past.data().iter().zip(future.data());
-            own.map(|own| {
+            decisive(&own.map(|own| {
                 let (past, future) = pixels.next().expect("planes of one size");
                 level((past[0] + future[0] - own[0]) / (past[1] + future[1] - own[1]))
-            })
+            }))
         });
         let fused = fused.collect();
         self.past = Some(past);
@@ -134,5 +143,15 @@ fn weighted(plane: &Plane<u8>) -> Evidence {
         let seen = f32::from(nearby.next().expect("planes of one size")) / 255.0;
         let weight = LEAST_WEIGHT + (1.0 - LEAST_WEIGHT) * seen;
         [weight * f32::from(p), weight]
+    })
+}
+
+/// Joint probabilities with ½ as the dividing line.
+fn decisive(joint: &Plane<u8>) -> Plane<u8> {
+    let mut peaks = local_maximum(joint, joint.width().min(joint.height()) / 10).into_vec().into_iter();
+    joint.map(|&p| {
+        let peak = f32::from(peaks.next().expect("planes of one size"));
+        let line = (PEAK_SHARE * peak).max(LEAST_PROBABILITY * 255.0);
+        level((f32::from(p) * 127.5 / line).min(255.0))
     })
 }

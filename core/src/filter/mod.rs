@@ -13,7 +13,7 @@ mod window;
 
 use std::sync::Arc;
 
-pub use consensus::{Consensus, LEAST_WEIGHT};
+pub use consensus::{Consensus, LEAST_PROBABILITY, LEAST_WEIGHT, PEAK_SHARE};
 pub use exponential::Exponential;
 pub use local_maximum::local_maximum;
 pub use median::Median;

@@ -2,7 +2,7 @@
 
 use crate::{
     Motion, Plane,
-    filter::LEAST_WEIGHT,
+    filter::{LEAST_PROBABILITY, LEAST_WEIGHT, PEAK_SHARE},
     flow::{Flow, warp},
 };
 
@@ -66,7 +66,8 @@ pub fn uncertainty(shot: &[Plane<u8>], ratio: f64) -> Vec<Plane<f64>> {
 pub fn consensus(shot: &[Plane<u8>], motions: &[Motion], decay: f32, look_ahead: usize) -> Vec<Plane<f64>> {
     let own = |plane: &Plane<u8>| {
         Plane::from_fn(plane.width(), plane.height(), |x, y| {
-            let seen = f32::from(local_maximum(plane, x, y)) / 255.0;
+            let seen = local_maximum(plane, plane.width().min(plane.height()) / 8, x, y, u8::cmp);
+            let seen = f32::from(seen) / 255.0;
             let weight = LEAST_WEIGHT + (1.0 - LEAST_WEIGHT) * seen;
             [weight * f32::from(plane.get(x, y)), weight]
         })
@@ -89,16 +90,26 @@ pub fn consensus(shot: &[Plane<u8>], motions: &[Motion], decay: f32, look_ahead:
                 *total = [total[0] + f64::from(evidence[0]), total[1] + f64::from(evidence[1])];
             }
         }
-        total.map(|[sum, weight]| sum / weight)
+        let joint = total.map(|[sum, weight]| sum / weight);
+        Plane::from_fn(joint.width(), joint.height(), |x, y| {
+            let peak = local_maximum(&joint, joint.width().min(joint.height()) / 10, x, y, f64::total_cmp);
+            let line = (f64::from(PEAK_SHARE) * peak).max(f64::from(LEAST_PROBABILITY) * 255.0);
+            (joint.get(x, y) * 127.5 / line).min(255.0)
+        })
     };
     (0..shot.len()).map(at).collect()
 }
 
-/// Twin of [`local_maximum`](crate::filter::local_maximum) at one pixel, for an eighth of the shorter side.
-pub fn local_maximum(plane: &Plane<u8>, x: usize, y: usize) -> u8 {
+/// Twin of [`local_maximum`](crate::filter::local_maximum) at one pixel.
+pub fn local_maximum<T: Copy>(
+    plane: &Plane<T>,
+    radius: usize,
+    x: usize,
+    y: usize,
+    compare: impl Fn(&T, &T) -> std::cmp::Ordering,
+) -> T {
     let (width, height) = plane.size();
-    let radius = width.min(height) / 8;
     let rows = y.saturating_sub(radius)..(y + radius + 1).min(height);
-    let values = rows.flat_map(|y| plane.row(y)[x.saturating_sub(radius)..(x + radius + 1).min(width)].iter());
-    values.copied().max().expect("the pixel itself")
+    let values = rows.flat_map(|y| &plane.row(y)[x.saturating_sub(radius)..(x + radius + 1).min(width)]);
+    *values.max_by(|a, b| compare(a, b)).expect("the pixel itself")
 }
