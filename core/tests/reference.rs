@@ -16,7 +16,8 @@ fn size() -> impl Strategy<Value = (usize, usize)> {
 }
 
 fn plane((width, height): (usize, usize)) -> impl Strategy<Value = Plane<u8>> {
-    vec(any::<u8>(), width * height).prop_map(move |data| Plane::from_vec(width, height, data).unwrap())
+    vec(any::<u8>(), width * height)
+        .prop_map(move |data| Plane::from_vec(width, height, data).expect("as many values as pixels"))
 }
 
 /// Masks from empty to full.
@@ -30,9 +31,13 @@ fn shot() -> impl Strategy<Value = Vec<Plane<u8>>> {
 
 fn motion((width, height): (usize, usize)) -> impl Strategy<Value = Motion> {
     let flow = || {
-        vec([-4.0..4.0f32, -4.0..4.0f32], width * height).prop_map(move |v| Plane::from_vec(width, height, v).unwrap())
+        vec([-4.0..4.0f32, -4.0..4.0f32], width * height)
+            .prop_map(move |v| Plane::from_vec(width, height, v).expect("as many values as pixels"))
     };
-    let trust = || vec(0.0..1.0f32, width * height).prop_map(move |v| Plane::from_vec(width, height, v).unwrap());
+    let trust = || {
+        vec(0.0..1.0f32, width * height)
+            .prop_map(move |v| Plane::from_vec(width, height, v).expect("as many values as pixels"))
+    };
     (flow(), trust(), flow(), trust()).prop_map(|(forward, forward_trust, backward, backward_trust)| Motion {
         forward,
         forward_trust,

@@ -24,10 +24,10 @@ fn looking(look_ahead: LookAhead) -> Settings {
 
 fn stabilize(settings: &Settings, clip: &[Frame]) -> (Vec<Finished>, Summary) {
     let (width, height) = clip[0].0.size();
-    let mut stabilizer = Stabilizer::new(settings, width, height, clip[0].1.len()).unwrap();
+    let mut stabilizer = Stabilizer::new(settings, width, height, clip[0].1.len()).expect("good input");
     let mut finished = Vec::new();
     for (frame, probabilities) in clip {
-        finished.extend(stabilizer.push(frame.clone(), probabilities.clone()).unwrap());
+        finished.extend(stabilizer.push(frame.clone(), probabilities.clone()).expect("good input"));
     }
     let (rest, summary) = stabilizer.finish();
     finished.extend(rest);

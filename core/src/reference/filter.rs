@@ -78,13 +78,13 @@ pub fn consensus(shot: &[Plane<u8>], motions: &[Motion], decay: f32, look_ahead:
     };
     let at = |t: usize| {
         let mut total = Plane::filled(shot[t].width(), shot[t].height(), [0.0f64; 2]);
-        for source in 0..=(t + look_ahead).min(shot.len() - 1) {
-            let mut evidence = own(&shot[source]);
-            for motion in source..t {
-                evidence = carry(evidence, &motions[motion].backward, &motions[motion].backward_trust);
+        for (source, plane) in shot.iter().enumerate().take(t + look_ahead + 1) {
+            let mut evidence = own(plane);
+            for motion in motions.get(source..t).unwrap_or_default() {
+                evidence = carry(evidence, &motion.backward, &motion.backward_trust);
             }
-            for motion in (t..source).rev() {
-                evidence = carry(evidence, &motions[motion].forward, &motions[motion].forward_trust);
+            for motion in motions.get(t..source).unwrap_or_default().iter().rev() {
+                evidence = carry(evidence, &motion.forward, &motion.forward_trust);
             }
             for (total, evidence) in total.data_mut().iter_mut().zip(evidence.data()) {
                 *total = [total[0] + f64::from(evidence[0]), total[1] + f64::from(evidence[1])];
