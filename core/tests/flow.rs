@@ -3,9 +3,10 @@
 use std::f32::consts::TAU;
 use std::path::Path;
 
+use proptest::prelude::*;
 use serde::Deserialize;
-use steadymask_core::Plane;
-use steadymask_core::flow::{self, Flow, Preset};
+use steadymask_core::flow::{self, DenseInverseSearch, Flow, FlowFrame, Preset};
+use steadymask_core::{Plane, reference};
 
 const PRESETS: [Preset; 3] = [Preset::UltraFast, Preset::Fast, Preset::Medium];
 
@@ -63,6 +64,85 @@ fn a_shift_is_found() {
             let (from, to) = (scene(214, 121, 0.0, 0.0), scene(214, 121, dx, dy));
             let error = mean_error(&flow::dense_inverse_search(&from, &to, preset), |_, _| [dx, dy]);
             assert!(error < 0.5, "{preset:?} ({dx}, {dy}): {error}");
+        }
+    }
+}
+
+#[test]
+fn one_search_serves_frames_of_any_size() {
+    let mut search = DenseInverseSearch::new();
+    for (width, height) in [(160, 90), (33, 17), (1, 1), (161, 91), (160, 90)] {
+        for preset in PRESETS {
+            let (from, to) = (scene(width, height, 0.0, 0.0), scene(width, height, 2.0, -1.0));
+            let again = search.calc(&FlowFrame::new(&from, preset), &FlowFrame::new(&to, preset));
+            assert_eq!(again, flow::dense_inverse_search(&from, &to, preset), "{preset:?} {width}×{height}");
+        }
+    }
+}
+
+#[test]
+fn patches_go_where_an_exhaustive_search_finds_them() {
+    let (from, to) = (scene(120, 96, 0.0, 0.0), scene(120, 96, 5.0, -3.0));
+    let flow = flow::dense_inverse_search(&from, &to, Preset::Medium);
+    for (x, y) in [(20, 20), (60, 40), (85, 70), (31, 66)] {
+        let [u, v] = reference::flow::patch_search(&from, &to, x, y, 8);
+        assert_eq!([u, v], [5, -3]);
+        let found = flow.get(x + 4, y + 4);
+        assert!((found[0] - u as f32).abs() < 0.25 && (found[1] - v as f32).abs() < 0.25, "{found:?} at {x}, {y}");
+    }
+}
+
+#[test]
+fn a_cut_is_told_from_motion() {
+    let color = |plane: &Plane<u8>| plane.map(|&v| [v, 255 - v, v / 2]);
+    let (a, moved) = (scene(120, 96, 0.0, 0.0), scene(120, 96, 4.0, 1.0));
+    let other = Plane::from_fn(120, 96, |x, y| ((x / 9 + y / 7) % 2 * 200) as u8);
+    for (to, cut) in [(moved, false), (other, true)] {
+        let forward = flow::dense_inverse_search(&a, &to, Preset::Medium);
+        let backward = flow::dense_inverse_search(&to, &a, Preset::Medium);
+        let trust = flow::trust(&forward, &backward, &color(&a), &color(&to), 12.0);
+        assert_eq!(flow::is_scene_cut(&trust), cut, "mean trust {}", flow::mean_trust(&trust));
+    }
+}
+
+/// A plane of any small size, filled from a seed.
+fn plane_of<T>(size: (usize, usize), seed: u64, mut value: impl FnMut(&mut dyn FnMut() -> f32) -> T) -> Plane<T> {
+    let mut state = seed | 1;
+    let mut random = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u64 << 24) as f32
+    };
+    Plane::from_fn(size.0, size.1, |_, _| value(&mut random))
+}
+
+proptest! {
+    #[test]
+    fn warps_as_the_reference(size in (1usize..20, 1usize..20), seed: u64, reach in 0.0f32..30.0) {
+        let vectors = plane_of(size, seed, |random| [0, 1].map(|_| reach * (random() - 0.5)));
+        let source = plane_of(size, seed ^ 7, |random| random());
+        let expected = reference::flow::warp(&source, &vectors);
+        for (got, expected) in flow::warp(&source, &vectors).data().iter().zip(expected.data()) {
+            prop_assert!((f64::from(*got) - expected).abs() < 1e-5, "{got}, reference {expected}");
+        }
+        let bytes = source.map(|v| (v * 255.0) as u8);
+        let expected = reference::flow::warp(&bytes.map(|&v| f32::from(v)), &vectors);
+        for (got, expected) in flow::warp(&bytes, &vectors).data().iter().zip(expected.data()) {
+            prop_assert!((f64::from(*got) - expected).abs() < 2e-3, "{got}, reference {expected}");
+        }
+        prop_assert_eq!(flow::warp_nearest(&bytes, &vectors), reference::flow::warp_nearest(&bytes, &vectors));
+    }
+
+    #[test]
+    fn trusts_as_the_reference(size in (1usize..20, 1usize..20), seed: u64, reach in 0.0f32..6.0, sigma in 1.0f32..60.0) {
+        let there = plane_of(size, seed, |random| [0, 1].map(|_| reach * (random() - 0.5)));
+        let back = plane_of(size, seed ^ 5, |random| [0, 1].map(|_| 0.3 * (random() - 0.5))).map(|v| v.map(|v| v - 0.2));
+        let from = plane_of(size, seed ^ 9, |random| [0, 1, 2].map(|_| (255.0 * random()) as u8));
+        let to = from.map(|pixel| pixel.map(|v| v.saturating_add((seed % 20) as u8)));
+        let expected = reference::flow::trust(&there, &back, &from, &to, f64::from(sigma));
+        for (got, expected) in flow::trust(&there, &back, &from, &to, sigma).data().iter().zip(expected.data()) {
+            let error = (f64::from(*got) - expected).abs();
+            prop_assert!(error < 1e-5 + 1e-3 * expected, "{got}, reference {expected}");
+            prop_assert!((0.0..=1.0).contains(got));
         }
     }
 }

@@ -110,7 +110,7 @@ pub(super) struct Normal {
 }
 
 impl Level {
-    fn new(image: &Plane<f32>, patch_stride: usize) -> Self {
+    pub(super) fn new(image: &Plane<f32>, patch_stride: usize) -> Self {
         let (width, height) = image.size();
         let padded = pad(image);
         let stride = width + 2 * BORDER;

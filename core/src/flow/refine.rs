@@ -404,3 +404,39 @@ fn repeat_ends(row: &mut [f32]) {
     row[0] = row[1];
     row[last] = row[last - 1];
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Plane, flow::Flow, reference};
+
+    fn picture(width: usize, height: usize, phase: f32) -> Plane<f32> {
+        Plane::from_fn(width, height, |x, y| {
+            let (x, y) = (x as f32 + phase, y as f32 - 0.4 * phase);
+            128.0 + 60.0 * (0.5 * x + 0.2 * y).sin() + 50.0 * (0.9 * y - 0.3 * x).cos()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn refines_as_the_reference(width in 8usize..40, height in 8usize..30, phase in -1.5f32..1.5, bend in -0.1f32..0.1) {
+            let (from, to) = (picture(width, height, 0.0), picture(width, height, phase));
+            let flow: Flow = Plane::from_fn(width, height, |x, y| [bend * y as f32, 0.5 - bend * x as f32]);
+            let expected = reference::flow::refine(&from, &to, &flow);
+            let (mut u, mut v): (Vec<f32>, Vec<f32>) = flow.data().iter().map(|w| (w[0], w[1])).unzip();
+            // Buffers that held another size before must not show.
+            let mut refinement = Refinement::default();
+            let other = Level::new(&picture(23, 17, 0.0), 3);
+            refinement.refine(&other, &other, &mut vec![0.3; 23 * 17], &mut vec![0.7; 23 * 17]);
+            refinement.refine(&Level::new(&from, 3), &Level::new(&to, 3), &mut u, &mut v);
+            for (i, expected) in expected.data().iter().enumerate() {
+                let error = (f64::from(u[i]) - expected[0]).hypot(f64::from(v[i]) - expected[1]);
+                prop_assert!(error < 2e-3, "pixel {i}: [{}, {}], reference {expected:?}", u[i], v[i]);
+            }
+        }
+    }
+}

@@ -23,8 +23,8 @@ impl Interpolate for u8 {
     type Output = f32;
 
     #[inline(always)]
-    fn interpolate(pixels: [u8; 4], weights: [f32; 4]) -> f32 {
-        f32::interpolate(pixels.map(f32::from), weights)
+    fn interpolate([a, b, c, d]: [u8; 4], weights: [f32; 4]) -> f32 {
+        f32::interpolate([f32::from(a), f32::from(b), f32::from(c), f32::from(d)], weights)
     }
 }
 
@@ -32,9 +32,9 @@ impl Interpolate for [f32; 2] {
     type Output = [f32; 2];
 
     #[inline(always)]
-    fn interpolate(pixels: [[f32; 2]; 4], weights: [f32; 4]) -> [f32; 2] {
-        let [a, b, c, d] = pixels;
-        [0, 1].map(|i| f32::interpolate([a[i], b[i], c[i], d[i]], weights))
+    fn interpolate([a, b, c, d]: [[f32; 2]; 4], weights: [f32; 4]) -> [f32; 2] {
+        let channel = |i: usize| f32::interpolate([a[i], b[i], c[i], d[i]], weights);
+        [channel(0), channel(1)]
     }
 }
 
@@ -42,9 +42,9 @@ impl Interpolate for Rgb {
     type Output = [f32; 3];
 
     #[inline(always)]
-    fn interpolate(pixels: [Rgb; 4], weights: [f32; 4]) -> [f32; 3] {
-        let [a, b, c, d] = pixels;
-        [0, 1, 2].map(|i| u8::interpolate([a[i], b[i], c[i], d[i]], weights))
+    fn interpolate([a, b, c, d]: [Rgb; 4], weights: [f32; 4]) -> [f32; 3] {
+        let channel = |i: usize| u8::interpolate([a[i], b[i], c[i], d[i]], weights);
+        [channel(0), channel(1), channel(2)]
     }
 }
 
@@ -54,33 +54,52 @@ pub fn warp<T: Interpolate>(source: &Plane<T>, flow: &Flow) -> Plane<T::Output> 
     let (width, height) = flow.size();
     let mut data = Vec::with_capacity(width * height);
     for y in 0..height {
-        data.extend(flow.row(y).iter().enumerate().map(|(x, v)| sample(source, x as f32 + v[0], y as f32 + v[1])));
+        data.extend(
+            flow.row(y)
+                .iter()
+                .enumerate()
+                .map(|(x, [u, v])| Taps::new(source.size(), x as f32 + u, y as f32 + v).read(source.data())),
+        );
     }
     Plane::from_vec(width, height, data).expect("the size of the flow")
 }
 
-/// `source` at `(x, y)`, bilinear, with the edge repeated outside; a NaN counts as 0.
-#[inline(always)]
-pub(super) fn sample<T: Interpolate>(source: &Plane<T>, x: f32, y: f32) -> T::Output {
-    let (width, height) = source.size();
-    let (left, fx) = split(x, width);
-    let (top, fy) = split(y, height);
-    let (right, below) = (usize::from(width > 1), if height > 1 { width } else { 0 });
-    let pixels = &source.data()[top * width + left..];
-    let (gx, gy) = (1.0 - fx, 1.0 - fy);
-    T::interpolate(
-        [pixels[0], pixels[right], pixels[below], pixels[below + right]],
-        [gx * gy, fx * gy, gx * fy, fx * fy],
-    )
+/// The four pixels around a point and their bilinear weights; outside, the edge is repeated. NaN counts as 0.
+pub(super) struct Taps {
+    indices: [usize; 4],
+    weights: [f32; 4],
 }
 
-/// The first of the two pixels around a position along a side, and how far from the first to the second it lies.
+impl Taps {
+    /// For planes of this `(width, height)`.
+    #[inline(always)]
+    pub(super) fn new((width, height): (usize, usize), x: f32, y: f32) -> Self {
+        let (left, right, fx) = split(x, width);
+        let (top, bottom, fy) = split(y, height);
+        let (top, bottom) = (top * width, bottom * width);
+        let (gx, gy) = (1.0 - fx, 1.0 - fy);
+        Self {
+            indices: [top + left, top + right, bottom + left, bottom + right],
+            weights: [gx * gy, fx * gy, gx * fy, fx * fy],
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn read<T: Interpolate>(&self, pixels: &[T]) -> T::Output {
+        let [a, b, c, d] = self.indices;
+        T::interpolate([pixels[a], pixels[b], pixels[c], pixels[d]], self.weights)
+    }
+}
+
+/// The two indices around a position along a side, and how far it lies from the first to the second.
 #[inline(always)]
-fn split(position: f32, side: usize) -> (usize, f32) {
-    let position = position.max(0.0).min((side - 1) as f32);
-    // Through i32, whose conversions are single instructions.
-    let first = (position as i32).min(side.saturating_sub(2) as i32);
-    (first as usize, position - first as f32)
+fn split(position: f32, side: usize) -> (usize, usize, f32) {
+    // Sides fit i32, whose conversions to and from f32 are single instructions.
+    let last = side as i32 - 1;
+    let position = if position > 0.0 { position } else { 0.0 };
+    let position = if position < last as f32 { position } else { last as f32 };
+    let first = position as i32;
+    (first as usize, (first + 1).min(last) as usize, position - first as f32)
 }
 
 /// As [`warp`], but takes the nearest pixel: for masks and labels.

@@ -1,6 +1,7 @@
 //! Slow, obvious versions of everything fast: the tests' oracle, kept for ever. Of no use to anyone else.
 
 pub mod filter;
+pub mod flow;
 pub mod metric;
 
 use crate::{ColorMatrix, ColorRange, I420, Plane, Rgb};
