@@ -28,8 +28,8 @@ use crate::{
 ///
 /// The forward recursion follows the output. The backward recursion starts anew for each output, `look_ahead`
 /// frames ahead of it, so that memory is bounded by the look-ahead and not by the shot; for
-/// [`LookAhead::All`] the whole shot is kept (40 bytes a pixel, class and frame), and one backward recursion
-/// serves all of it.
+/// [`LookAhead::All`] the whole shot is kept (for each pixel of each frame 24 bytes, and 16 for each class), and
+/// one backward recursion serves all of it.
 #[derive(Debug, Clone)]
 pub struct Consensus {
     decay: f32,
