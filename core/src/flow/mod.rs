@@ -15,6 +15,10 @@
 //! The method is that of T. Kroeger, R. Timofte, D. Dai, L. Van Gool, *Fast optical flow using dense inverse
 //! search*, ECCV 2016, with the presets of OpenCV's `DISOpticalFlow`. All arithmetic is plain IEEE f32 in a
 //! fixed order: the same bytes in give the same bytes out on every platform.
+//!
+//! Where it departs from OpenCV, and is more exact for it: the pyramid is in f32 and antialiased; descents take
+//! true Gauss–Newton steps, damped, in place of many steps of an eighth; patches that hang over the edge of the
+//! frame, and refinement outside it, go by what is inside; pyramid levels are exact halves.
 
 mod pyramid;
 mod refine;
