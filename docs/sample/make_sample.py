@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Makes the sample clip, web/assets/sample.mp4, from photographs that anybody may redistribute.
 
-Two shots with a hard cut between them: a cat that leans over a cup of coffee (class `cat`), and an
-astronaut before a launch pad at dusk (class `person`). Each is a cut-out with a soft edge that moves over
-another photograph. Everything that makes a per-frame network flicker on real footage is laid over them:
-a shaky hand, motion blur, a hunting focus, exposure that pumps, a passing shadow, sensor noise, and the
-losses of H.264. All randomness comes from SEED.
+Two shots with a hard cut between them: a cat in front of a lawn (class `cat`), and an astronaut before a
+launch pad at dusk (class `person`). Each is a cut-out with a soft edge that moves over another photograph, held
+by a shaky hand. Most frames are good. Every few frames comes one of the short events at which a per-frame
+network fails and a neighbouring frame does not: a knock that smears the picture, or a drop of the bit rate that
+leaves coarse blocks. All randomness comes from SEED.
 
     python3 -m venv .venv && .venv/bin/pip install -r requirements.txt
     .venv/bin/python make_sample.py ../../web/assets/sample.mp4
@@ -29,6 +29,7 @@ FRAMES_PER_SHOT = 44
 SHUTTER_SAMPLES = 6  # renderings averaged into one frame: motion blur
 SHUTTER = 0.5  # the share of a frame's time for which the shutter is open
 GAMMA = 2.2
+SLICE = 72  # rows that lose their detail together when the bit rate drops
 
 # Outlines traced by hand, in pixels of the photographs. GrabCut moves them onto the real edges.
 ASTRONAUT_OUTLINE = [
@@ -83,9 +84,10 @@ def cut_out(picture, outline, search=9, edge=1.2):
     return np.dstack([colour * alpha[..., None], alpha]).astype(np.float32)
 
 
-def backdrop(picture, blur):
-    """A whole photograph as an opaque layer, softened as if it lay out of focus."""
-    light = cv2.GaussianBlur(linear(picture), (0, 0), blur, borderType=cv2.BORDER_REPLICATE)
+def backdrop(picture, blur, tint=(1.0, 1.0, 1.0)):
+    """A whole photograph, grey or in colour, as an opaque layer: tinted, and softened as if out of focus."""
+    light = linear(picture if picture.ndim == 3 else np.dstack([picture] * 3)) * np.array(tint, np.float32)
+    light = cv2.GaussianBlur(light, (0, 0), blur, borderType=cv2.BORDER_REFLECT)
     return np.dstack([light, np.ones(light.shape[:2], np.float32)])
 
 
@@ -100,21 +102,69 @@ def place(layer, centre, anchor, scale, angle):
     """The layer seen by the camera: its point `anchor` at `centre` of the frame, scaled, turned by degrees."""
     turn = cv2.getRotationMatrix2D(anchor, angle, scale)
     turn[:, 2] += np.subtract(centre, anchor)
-    border = cv2.BORDER_REPLICATE if layer[..., 3].min() == 1.0 else cv2.BORDER_CONSTANT
+    # A backdrop goes on beyond its photograph; so does a subject that the photograph cuts off, by a few pixels.
+    border = cv2.BORDER_REFLECT if layer[..., 3].min() == 1.0 else cv2.BORDER_REPLICATE
     return cv2.warpAffine(layer, turn, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=border)
+
+
+def smear(light, length, angle):
+    """The picture as a camera sees it that is knocked while the shutter is open: a streak of `length` pixels."""
+    size = length | 1
+    line = np.zeros((size, size), np.float32)
+    line[size // 2] = 1.0
+    line = cv2.warpAffine(line, cv2.getRotationMatrix2D((size // 2, size // 2), angle, 1.0), (size, size))
+    return cv2.filter2D(light, -1, line / line.sum(), borderType=cv2.BORDER_REFLECT)
+
+
+def starve(picture, quality, sizes):
+    """The picture when bits run out: slice by slice, blocks of the given sizes in pixels (1: as it was).
+
+    The blocks are the pixels of a smaller JPEG of `quality` 0 … 100.
+    """
+    slices = []
+    for top, size in zip(range(0, HEIGHT, SLICE), sizes, strict=True):
+        coarse = picture
+        if size > 1:
+            coarse = cv2.resize(picture, (WIDTH // size, HEIGHT // size), interpolation=cv2.INTER_AREA)
+            jpeg = cv2.imencode(".jpg", coarse[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+            coarse = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1]
+            coarse = cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST)
+        slices.append(coarse[top : top + SLICE])
+    return np.vstack(slices)
+
+
+def schedule(rng, quality):
+    """What befalls each frame of a shot: None, `("knock", length, angle)` or `("starve", quality, sizes)`."""
+    events = [None] * FRAMES_PER_SHOT
+    index = 2
+    while index < FRAMES_PER_SHOT - 2:
+        if rng.random() < 0.2:
+            events[index] = ("knock", int(rng.integers(22, 34)), rng.uniform(35.0, 60.0))
+            index += 1
+        else:
+            for _ in range(rng.integers(1, 3)):
+                sizes = rng.choice((1, 4, 8), HEIGHT // SLICE, p=(0.15, 0.55, 0.3)).tolist()
+                events[index] = ("starve", quality, sizes)
+                index += 1
+        index += int(rng.integers(1, 4))
+    return events
 
 
 class Shot:
     """One camera position: a backdrop, a subject, and their motion through time."""
 
-    def __init__(self, rng, behind, subject):
-        """`behind` and `subject`: dict(layer, anchor, start, end, scale=(from, to), turn) in pixels of the frame."""
+    def __init__(self, rng, behind, subject, quality):
+        """`behind` and `subject`: dict(layer, anchor, start, end, scale=(from, to), turn) in pixels of the frame.
+
+        `quality` as in `starve`: low enough for the network to lose the subject in part.
+        """
         self.rng, self.behind, self.subject = rng, behind, subject
         self.seconds = FRAMES_PER_SHOT / FPS
-        self.shake = [wobble(rng, (0.7, 1.9, 4.3, 7.1), 9.0) for _ in range(2)]
-        self.roll = wobble(rng, (0.5, 1.3), 1.2)
+        self.shake = [wobble(rng, (0.7, 1.9, 4.3), 7.0) for _ in range(2)]
+        self.roll = wobble(rng, (0.5, 1.3), 1.0)
         self.focus = wobble(rng, (0.8, 2.1), 1.0)
-        self.exposure = wobble(rng, (0.6, 1.7, 3.9), 0.32)
+        self.exposure = wobble(rng, (0.6, 1.7), 0.08)
+        self.events = schedule(rng, quality)
 
     def layer(self, spec, t, parallax):
         """One layer at time t: eased from start to end, shaken with the camera by `parallax`."""
@@ -137,47 +187,44 @@ class Shot:
         light, cover = light / SHUTTER_SAMPLES, cover / SHUTTER_SAMPLES
 
         t = index / FPS
-        blur = 0.3 + 1.6 * max(0.0, self.focus(t))
-        light = cv2.GaussianBlur(light, (0, 0), blur)
-        light *= self.lighting(t, index)
-        return self.sensor(light), np.rint(cover * 255.0).astype(np.uint8)
-
-    def lighting(self, t, index):
-        """Gain a pixel: pumping exposure, lamps that beat against the shutter, a shadow that passes by."""
-        gain = np.exp(self.exposure(t)) * (1.0 + 0.18 * (index % 3 - 1) + 0.10 * self.rng.standard_normal())
-        x = np.arange(WIDTH, dtype=np.float32)[None, :] / WIDTH
-        y = np.arange(HEIGHT, dtype=np.float32)[:, None] / HEIGHT
-        middle = 1.5 - 2.0 * t / self.seconds + 0.25 * y
-        shadow = 0.82 * np.exp(-(((x - middle) / 0.17) ** 2))
-        return (gain * (1.0 - shadow))[..., None].astype(np.float32)
+        light = cv2.GaussianBlur(light, (0, 0), 0.3 + max(0.0, self.focus(t))) * np.float32(np.exp(self.exposure(t)))
+        event, *how = self.events[index] or (None,)
+        if event == "knock":
+            light = smear(light, *how)
+        picture = self.sensor(light)
+        if event == "starve":
+            picture = starve(picture, *how)
+        return picture, np.rint(cover * 255.0).astype(np.uint8)
 
     def sensor(self, light):
         """Shot and read noise in linear light, then gamma and 8 bits."""
         deviation = np.sqrt(0.0060 * np.clip(light, 0.0, 1.0) + 0.00060)
         noise = cv2.GaussianBlur(self.rng.standard_normal(light.shape).astype(np.float32), (0, 0), 0.6)
-        noisy = np.clip(light + deviation * noise * 1.6, 0.0, 1.0)
+        noisy = np.clip(light + deviation * noise * 0.3, 0.0, 1.0)
         return np.rint(noisy ** (1.0 / GAMMA) * 255.0).astype(np.uint8)
 
 
 def shots(rng):
     """The two shots, in order."""
     cat = cut_out(data.chelsea(), CAT_OUTLINE, edge=1.6)
-    coffee = backdrop(data.coffee(), blur=1.6)
-    nod = wobble(rng, (0.6, 1.1), 3.0)
+    lawn = backdrop(data.grass(), blur=2.5, tint=(0.42, 0.80, 0.20))
+    nod = wobble(rng, (0.6, 1.1), 2.0)
     yield Shot(
         rng,
-        dict(layer=coffee, anchor=(300, 200), start=(385, 178), end=(345, 186), scale=(1.22, 1.26), turn=lambda t: 0.0),
-        dict(layer=cat, anchor=(200, 150), start=(60, 186), end=(150, 178), scale=(1.40, 1.36), turn=nod),
+        dict(layer=lawn, anchor=(256, 256), start=(330, 180), end=(300, 184), scale=(1.5, 1.54), turn=lambda t: 0.0),
+        dict(layer=cat, anchor=(200, 150), start=(140, 184), end=(236, 180), scale=(1.34, 1.30), turn=nod),
+        quality=12,
     )
 
     astronaut = cut_out(data.astronaut(), ASTRONAUT_OUTLINE)
-    astronaut[..., :3] *= np.array([0.34, 0.38, 0.50], np.float32)  # dusk: less light, and bluer
-    pad = backdrop(data.rocket(), blur=0.9)
+    astronaut[..., :3] *= np.array([0.55, 0.57, 0.66], np.float32)  # dusk: less light, and bluer
+    pad = backdrop(data.rocket(), blur=1.2)
     sway = wobble(rng, (0.5, 0.9), 2.0)
     yield Shot(
         rng,
-        dict(layer=pad, anchor=(320, 240), start=(350, 215), end=(290, 212), scale=(1.22, 1.26), turn=lambda t: 0.0),
-        dict(layer=astronaut, anchor=(256, 256), start=(210, 214), end=(330, 206), scale=(0.82, 0.88), turn=sway),
+        dict(layer=pad, anchor=(320, 240), start=(110, 200), end=(130, 200), scale=(1.22, 1.26), turn=lambda t: 0.0),
+        dict(layer=astronaut, anchor=(190, 180), start=(440, 196), end=(380, 192), scale=(1.04, 1.10), turn=sway),
+        quality=11,
     )
 
 
@@ -188,8 +235,8 @@ def encoder(path):
          "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{WIDTH}x{HEIGHT}", "-r", str(FPS), "-i", "-",
          "-vf", "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int+bitexact,"
                 "format=yuv420p",
-         "-c:v", "libx264", "-preset", "slow", "-crf", "31", "-threads", "1", "-flags", "+bitexact",
-         "-x264-params", "open-gop=0:keyint=48",
+         "-c:v", "libx264", "-preset", "slow", "-crf", "22", "-threads", "1", "-flags", "+bitexact",
+         "-x264-params", "open-gop=0:keyint=48:pbratio=1.0",
          "-color_range", "tv", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
          "-fflags", "+bitexact", "-map_metadata", "-1", "-movflags", "+faststart", str(path)],
         stdin=subprocess.PIPE,
