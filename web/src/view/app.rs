@@ -5,7 +5,7 @@ use gloo_timers::callback::Timeout;
 use steadymask_core::Settings;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{Blob, File, HtmlElement, window};
+use web_sys::{File, HtmlElement, window};
 use yew::prelude::*;
 
 use super::{
@@ -25,13 +25,13 @@ use super::{
 use crate::{
     engine::{
         Engine,
-        protocol::{Clip, Command, Event, ExportKind, Failure, FailureCode, Finished, Progress, Ready},
+        protocol::{Clip, Command, Event, ExportKind, Failure, FailureCode, Finished, Picture, Progress, Ready},
     },
     i18n::{Language, Texts, fill},
     ui::{self, FileButton, Icon, IconName, dropped_file, format, milestone},
 };
 
-/// Where the sample lies, relative to the page.
+/// Name of the sample, which lies beside the page.
 const SAMPLE: &str = "sample.mp4";
 /// Id of the heading that names the video.
 const VIDEO_NAME: &str = "video-name";
@@ -73,7 +73,7 @@ pub enum Message {
     /// The sample is wanted.
     Sample,
     /// The sample is here, or why it is not.
-    SampleFetched(Result<Blob, String>),
+    SampleFetched(Result<File, String>),
     /// Settings were changed.
     Edit(Form),
     /// *Stabilize video* was pressed.
@@ -135,8 +135,7 @@ struct Video {
     ran_with: Option<Settings>,
     current: usize,
     shown: Option<Shown>,
-    /// When the frame shown came, and when a frame was last asked for, in seconds.
-    shown_at: f64,
+    /// When a frame was last asked for, in seconds.
     asked_at: f64,
     /// Whether a frame asked for has not come yet.
     awaited: bool,
@@ -155,7 +154,6 @@ impl Video {
             ran_with: None,
             current: 0,
             shown: None,
-            shown_at: 0.0,
             asked_at: 0.0,
             awaited: false,
             follow: false,
@@ -186,6 +184,8 @@ pub struct App {
     name: String,
     video: Option<Video>,
     problem: Option<Problem>,
+    /// Why the engine could not start: it will answer nothing.
+    broken: Option<Failure>,
     busy: Option<(ExportKind, f64)>,
     /// Present while playing; counts down to the next frame once one is shown.
     player: Option<Option<Timeout>>,
@@ -215,6 +215,7 @@ impl Component for App {
             name: String::new(),
             video: None,
             problem: None,
+            broken: None,
             busy: None,
             player: None,
             focus: None,
@@ -225,7 +226,7 @@ impl Component for App {
     fn update(&mut self, context: &Context<Self>, message: Message) -> bool {
         match message {
             Message::Engine(event) => return self.hear(context, event),
-            Message::File(file) => self.open(file.name(), &file),
+            Message::File(file) => self.open(file),
             Message::Sample => {
                 self.close();
                 self.stage = Stage::Fetching;
@@ -234,7 +235,7 @@ impl Component for App {
             }
             // Another video was opened meanwhile.
             Message::SampleFetched(_) if !matches!(self.stage, Stage::Fetching) => return false,
-            Message::SampleFetched(Ok(blob)) => self.open(SAMPLE.to_owned(), &blob),
+            Message::SampleFetched(Ok(file)) => self.open(file),
             Message::SampleFetched(Err(reason)) => {
                 self.stage = Stage::Empty;
                 let message = fill(self.texts().error_sample, &[&reason]);
@@ -360,14 +361,18 @@ impl App {
         self.keys = None;
     }
 
-    fn open(&mut self, name: String, blob: &Blob) {
+    fn open(&mut self, file: File) {
         if matches!(self.stage, Stage::Running(_)) || self.busy.is_some() {
             self.engine.send(Command::Cancel);
         }
         self.close();
-        self.name = name;
+        if let Some(failure) = self.broken.clone() {
+            self.stage = Stage::Empty;
+            return self.complain(Some(failure.code), failure.message);
+        }
+        self.name = file.name();
         self.stage = Stage::Opening;
-        self.engine.send(Command::Open(blob.clone()));
+        self.engine.send(Command::Open(file.into()));
     }
 
     fn start(&mut self) {
@@ -376,10 +381,16 @@ impl App {
         self.player = None;
         self.stage = Stage::Running(None);
         self.focus = Some(VIDEO_NAME);
+        self.engine.send(Command::Start(settings.clone()));
         if let Some(video) = &mut self.video {
-            video.restart(Some(settings.clone()));
+            let again = video.ran_with.is_some();
+            video.restart(Some(settings));
+            if again {
+                // Without the masks of the run before.
+                let current = video.current;
+                self.show(current);
+            }
         }
-        self.engine.send(Command::Start(settings));
     }
 
     /// Takes what the engine said; whether the page looks different now.
@@ -459,7 +470,7 @@ impl App {
 
     fn fail(&mut self, failure: Failure) {
         match self.stage {
-            Stage::Opening => self.stage = Stage::Empty,
+            Stage::Opening | Stage::Fetching => self.stage = Stage::Empty,
             Stage::Running(_) => self.reopen(),
             // The worker was started anew, and its results went with the old one.
             Stage::Finished(_) if failure.code == FailureCode::Internal => self.reopen(),
@@ -469,6 +480,9 @@ impl App {
         self.player = None;
         if let Some(video) = &mut self.video {
             video.awaited = false;
+        }
+        if failure.code == FailureCode::Start {
+            self.broken = Some(failure.clone());
         }
         self.complain(Some(failure.code), failure.message);
     }
@@ -506,22 +520,18 @@ impl App {
     }
 
     /// Takes a frame that was asked for. One that came late is shown too: whoever drags the scrubber sees it move.
-    fn picture(&mut self, context: &Context<Self>, picture: crate::engine::protocol::Picture) -> bool {
+    fn picture(&mut self, context: &Context<Self>, picture: Picture) -> bool {
         let Some(video) = &mut self.video else { return false };
         let index = picture.index;
-        let now = platform::now();
-        let stood = now - video.shown_at;
         video.shown = Some(Shown::new(picture));
-        video.shown_at = now;
         if index == video.current {
             video.awaited = false;
             if self.player.is_some() {
-                // Decoding this frame took its part of the time that the next may take.
-                let duration = video.series.duration(index, video.clip.fps);
-                let late = (stood - duration).clamp(0.0, duration);
+                // The next frame will take about as long to come as this one took.
+                let took = platform::now() - video.asked_at;
+                let wait = (video.series.duration(index, video.clip.fps) - took).max(0.0);
                 let next = context.link().callback(|()| Message::NextFrame);
-                let wait = Timeout::new(((duration - late) * 1000.0) as u32, move || next.emit(()));
-                self.player = Some(Some(wait));
+                self.player = Some(Some(Timeout::new((wait * 1000.0) as u32, move || next.emit(()))));
             }
         }
         true

@@ -1,8 +1,9 @@
 //! The few things that the page asks of the browser itself.
 
+use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, HtmlAnchorElement, Response, Url, window};
+use web_sys::{Blob, File, HtmlAnchorElement, Response, Url, window};
 
 /// The query of the page's address, with its question mark.
 pub fn query() -> String {
@@ -40,20 +41,21 @@ pub fn now() -> f64 {
     window().and_then(|window| window.performance()).map_or(0.0, |clock| clock.now() / 1000.0)
 }
 
-/// Fetches the file at `path`, relative to the page.
+/// Fetches the file `name`, which lies beside the page.
 ///
 /// # Errors
 /// Why not, in the browser's words.
-pub async fn fetch(path: &str) -> Result<Blob, String> {
+pub async fn fetch(name: &str) -> Result<File, String> {
     let words = |error: JsValue| {
         error.dyn_ref::<js_sys::Error>().map_or_else(|| format!("{error:?}"), |error| error.message().into())
     };
     let window = window().ok_or("no window")?;
-    let response: Response = JsFuture::from(window.fetch_with_str(path)).await.map_err(words)?.unchecked_into();
+    let response: Response = JsFuture::from(window.fetch_with_str(name)).await.map_err(words)?.unchecked_into();
     if !response.ok() {
         return Err(format!("{} {}", response.status(), response.status_text()).trim().to_owned());
     }
-    Ok(JsFuture::from(response.blob().map_err(words)?).await.map_err(words)?.unchecked_into())
+    let blob = JsFuture::from(response.blob().map_err(words)?).await.map_err(words)?;
+    File::new_with_blob_sequence(&Array::of1(&blob), name).map_err(words)
 }
 
 /// Saves `blob` under `name`, as a download.

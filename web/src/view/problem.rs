@@ -54,7 +54,8 @@ pub fn ProblemView(props: &ProblemProps) -> Html {
         <section class="problem" id={ID} tabindex="-1" role="alert" data-testid="error" data-code={code.map(|code| format!("{code:?}"))}>
             <div class="problem-words">
                 <strong>{ words.unwrap_or(texts.error) }</strong>
-                <p>{ message }</p>
+                // What the engine says, it says in English.
+                <p lang={code.map(|_| "en")}>{ message }</p>
                 if matches!(code, Some(FailureCode::Start | FailureCode::Internal)) {
                     <button type="button" class="button" onclick={reload}>{ texts.error_reload }</button>
                 }
