@@ -109,7 +109,7 @@ mod gpu {
     pub(super) async fn open(forced: bool) -> Result<Gpu, String> {
         let Opened { device, adapter, software } = opened().await?;
         if software && !forced {
-            return Err(format!("{adapter} is a software adapter: slower than the CPU"));
+            return Err(format!("{adapter} computes in software, slower than the network on the CPU"));
         }
         let reason = if forced { format!("asked for: {adapter}") } else { format!("there is {adapter}") };
         Ok(Gpu { device, report: DeviceReport { name: WEBGPU.into(), reason } })
@@ -137,7 +137,8 @@ mod gpu {
             other => other.to_string(),
         })?;
         let info = setup.adapter.get_info();
-        let name = if info.name.is_empty() { "an adapter without a name" } else { &info.name };
+        // Browsers keep the name to themselves.
+        let name = if info.name.is_empty() { "the browser's adapter" } else { &info.name };
         let software = info.device_type == DeviceType::Cpu || name.to_lowercase().contains("swiftshader");
         Ok(Opened { device, adapter: format!("{name} ({})", info.backend), software })
     }
