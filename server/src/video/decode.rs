@@ -35,25 +35,20 @@ impl Decoder {
         Self::start(path, video, &[])
     }
 
-    /// Frame `index` alone; decodes from the key frame before it.
+    /// Frame `index` alone; decodes from the key frame before it, or, in containers without an index, from the start.
     ///
     /// # Errors
     /// As [`Self::open`] and the iterator; [`Error::NoFrames`] when there is no such frame.
     pub fn frame(path: &Path, video: &Video, index: usize) -> Result<Plane<Rgb>> {
-        let time = video.times.get(index).copied().filter(|t| t.is_finite());
-        let mut decoder = match time {
-            // Halfway back to the frame before, so that rounding cannot lose it.
-            Some(time) if index > 0 => {
-                let seek = (time + video.times[index - 1]) / 2.0;
-                Self::start(
-                    path,
-                    video,
-                    &["-seek_timestamp".into(), "1".into(), "-ss".into(), format!("{seek:.6}").into()],
-                )?
+        let (mut decoder, skip) = match video.times.get(index) {
+            Some(&time) if video.indexed && index > 0 && time.is_finite() => {
+                // Halfway back to the frame before, so that rounding cannot lose it.
+                let seek = format!("{:.6}", (time + video.times[index - 1]) / 2.0);
+                let seek = ["-seek_timestamp", "1", "-ss", &seek].map(Into::into);
+                (Self::start(path, video, &seek)?, 0)
             }
-            _ => Self::open(path, video)?,
+            _ => (Self::open(path, video)?, index),
         };
-        let skip = if time.is_some() { 0 } else { index };
         decoder.nth(skip).unwrap_or_else(|| Err(Error::NoFrames { name: video.name.clone() }))
     }
 

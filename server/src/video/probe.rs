@@ -53,6 +53,8 @@ pub struct Video {
     pub duration: f64,
     /// When each frame is shown, in seconds, ascending: one entry a packet, which is one a frame in all but rare files.
     pub times: Vec<f64>,
+    /// Whether the container has an index, so that a seek always finds the key frame before a time.
+    pub indexed: bool,
 }
 
 #[derive(Deserialize)]
@@ -102,6 +104,8 @@ struct Packet {
 
 #[derive(Deserialize, Default)]
 struct Format {
+    #[serde(default)]
+    format_name: String,
     duration: Option<String>,
 }
 
@@ -122,7 +126,7 @@ impl Video {
             path,
             &name,
             Some("V:0"),
-            "format=duration:stream=codec_type,width,height,pix_fmt,color_space,color_range,avg_frame_rate,\
+            "format=format_name,duration:stream=codec_type,width,height,pix_fmt,color_space,color_range,avg_frame_rate,\
              r_frame_rate:stream_side_data=rotation:packet=pts_time,flags",
         )?;
         let Some(stream) = answer.streams.first() else {
@@ -166,6 +170,7 @@ impl Video {
             range: if full { ColorRange::Full } else { ColorRange::Limited },
             rate,
             duration: duration.unwrap_or(times.len() as f64 / rate.as_f64()),
+            indexed: ["mov,mp4", "matroska"].iter().any(|known| answer.format.format_name.starts_with(known)),
             times,
             name,
         })
