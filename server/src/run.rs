@@ -312,7 +312,7 @@ fn decode(
             let frame = cancel.check().and_then(|()| reader.next().transpose());
             frame.map(|frame| frame.map(|frame| resize::area_rgb(&frame, width, height))).transpose()
         });
-        if !frame.is_some_and(|frame| frames.send(frame).is_ok()) {
+        if frame.is_none_or(|frame| frames.send(frame).is_err()) {
             return (clock.seconds, reader.warning().map(Into::into));
         }
     }

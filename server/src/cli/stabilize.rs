@@ -110,7 +110,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let cancel = CancelToken::default();
     let on_interrupt = cancel.clone();
-    ctrlc::set_handler(move || on_interrupt.cancel()).context("cannot listen for Ctrl-C")?;
+    ctrlc::set_handler(move || {
+        if on_interrupt.is_cancelled() {
+            // Asked for twice: at once, clean or not.
+            std::process::exit(super::INTERRUPTED.into());
+        }
+        on_interrupt.cancel();
+    })
+    .context("cannot listen for Ctrl-C")?;
     let meter = Meter::new(source.frames());
     let controls = Controls { progress: &|progress| meter.show(progress), cancel: &cancel };
     let report = run::stabilize(&source, &evidence, &settings, &args.out, &controls)?;

@@ -118,10 +118,13 @@ impl Video {
     /// [`steadymask_core::Error::Size`].
     pub fn probe(path: &Path, name: &str) -> Result<Self> {
         let name = name.to_owned();
-        let length = std::fs::File::open(path).and_then(|f| f.metadata()).map_err(Error::io("read", path))?.len();
-        if length == 0 {
-            return Err(Error::NotVideo { name, detail: "the file is empty".into() });
+        let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
+        // A pipe would be used up by the first look at it.
+        if !metadata.is_file() || metadata.len() == 0 {
+            let what = if metadata.is_file() { "the file is empty" } else { "it is not a regular file" };
+            return Err(Error::NotVideo { name, detail: what.into() });
         }
+        std::fs::File::open(path).map_err(Error::io("read", path))?;
         let answer = ask(
             path,
             &name,
