@@ -611,6 +611,10 @@ impl App {
                             ]) }
                         </p>
                         { for finished.warnings.iter().map(|warning| html! { <p class="notice" role="status">{ warning }</p> }) }
+                        { for finished.warnings.iter().map(|warning| html! {
+                            // What the engine says, it says in English.
+                            <p class="notice warning" role="status" lang="en" data-testid="warning">{ warning }</p>
+                        }) }
                         <Downloads busy={self.busy} on_export={link.callback(Message::Export)} on_cancel={link.callback(|()| Message::Cancel)} />
                     }
                     <section class="panel">
