@@ -610,7 +610,6 @@ impl App {
                                 &format::clock(finished.timings.total),
                             ]) }
                         </p>
-                        { for finished.warnings.iter().map(|warning| html! { <p class="notice" role="status">{ warning }</p> }) }
                         { for finished.warnings.iter().map(|warning| html! {
                             // What the engine says, it says in English.
                             <p class="notice warning" role="status" lang="en" data-testid="warning">{ warning }</p>
