@@ -10,15 +10,16 @@ import sys
 import cv2
 import numpy as np
 
-FIRST, COUNT, WIDTH, GAP = 12, 6, 240, 6
+FRAMES = (20, 21, 22, 75, 76, 77)
+WIDTH, GAP = 240, 6
 TINT = np.array([140, 190, 30], np.float32)  # BGR
 
 
 def main(video: str, results: str, out: str) -> None:
     capture = cv2.VideoCapture(video)
-    capture.set(cv2.CAP_PROP_POS_FRAMES, FIRST)
     columns = []
-    for number in range(FIRST, FIRST + COUNT):
+    for number in FRAMES:
+        capture.set(cv2.CAP_PROP_POS_FRAMES, number)
         ok, frame = capture.read()
         if not ok:
             raise SystemExit(f"{video}: no frame {number}")
