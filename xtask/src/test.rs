@@ -12,7 +12,6 @@ pub fn everything() -> Result<()> {
     step("formatting", cargo(&["fmt", "--all", "--check"]))?;
     let lint = ["clippy", "--release", "--all-targets", "--", "-D", "warnings"];
     step("lints", cargo(&lint))?;
-    build::server()?;
     step("unit, property, parity, command-line and HTTP tests", cargo(&["test", "--release"]))?;
     step("tests of the page's pure parts", cargo(&["test", "--release", "--package", "steadymask-web", "--lib"]))?;
     let wasm = [
