@@ -111,7 +111,7 @@ export async function open(browser, host, query = {}, options = {}) {
     if (!isOurs(request.url()) || request.method() !== 'GET') faults.push(`${request.method()} ${request.url()}`);
   });
   page.on('websocket', (socket) => faults.push(`websocket ${socket.url()}`));
-  page.on('pageerror', (error) => faults.push(`error: ${error.stack ?? error}`));
+  page.on('pageerror', (error) => faults.push(`error: ${error.message} ${error.stack}`));
   page.on('console', (message) => {
     if (message.type() === 'error') faults.push(`console: ${message.text()}`);
   });

@@ -5,7 +5,7 @@ use std::{
     process::ChildStdout,
 };
 
-use steadymask_core::{I420, Plane, Rgb, rgb_from_i420, rotate};
+use steadymask_core::{ColorRange, I420, Plane, Rgb, rgb_from_i420, rotate};
 
 use super::{
     Video,
@@ -57,11 +57,14 @@ impl Decoder {
         // Rotation is ours, after the conversion to RGB, as in the browser. Left alone, ffmpeg would rescale frames
         // of another size in silence; this crop keeps every frame as it is and fails on one of another size.
         let guard = format!("crop=w='if(eq(iw,{width})*eq(ih,{height}),iw,-1)':h=ih:exact=1");
+        // Full range stays full: ffmpeg would squeeze yuvj420p into the limited range of yuv420p.
+        let range = if video.range == ColorRange::Full { "full" } else { "limited" };
+        let filter = format!("{guard},scale=in_range={range}:out_range={range}");
         let mut arguments: Vec<OsString> = ["-v", "error", "-nostdin", "-noautorotate"].map(Into::into).into();
         arguments.extend_from_slice(seek);
         arguments.extend(input(path));
         let output =
-            ["-map", "0:V:0", "-vf", &guard, "-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo"];
+            ["-map", "0:V:0", "-vf", &filter, "-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo"];
         arguments.extend(output.map(Into::into));
         arguments.push("pipe:1".into());
         let mut tool = Tool::spawn("ffmpeg", &arguments)?;
