@@ -58,6 +58,7 @@ pub mod overlay;
 mod plane;
 #[doc(hidden)]
 pub mod reference;
+mod report;
 pub mod resize;
 mod settings;
 mod stabilizer;
@@ -67,5 +68,6 @@ pub use error::{Error, Result};
 pub use mask::{BitMask, full_mask, union_of};
 pub use motion::{Motion, MotionEstimator};
 pub use plane::{Plane, Rgb};
+pub use report::{Report, Timings};
 pub use settings::{All, LookAhead, Method, Settings};
 pub use stabilizer::{Finished, RAW_LEVEL, Stabilizer};

@@ -21,11 +21,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
 use steadymask_core::{
-    Finished, Plane, RAW_LEVEL, Rgb, Settings, Stabilizer,
-    metric::{FrameMetrics, Summary},
-    overlay, resize, union_of,
+    Finished, Plane, RAW_LEVEL, Report, Rgb, Settings, Stabilizer, Timings, metric::FrameMetrics, overlay, resize,
+    union_of,
 };
 use steadymask_models::{DeviceReport, Segmenter, block_on};
 
@@ -99,56 +97,6 @@ pub struct Controls<'a> {
     pub cancel: &'a CancelToken,
 }
 
-/// What was done, and how well: `metrics.json`.
-#[derive(Debug, Clone, Serialize)]
-pub struct Report {
-    /// Version of this program.
-    pub version: &'static str,
-    /// Name of the video or folder.
-    pub input: String,
-    /// The settings.
-    pub settings: Settings,
-    /// The threshold in force.
-    pub threshold: f32,
-    /// The network; `None` for masks that were brought.
-    pub model: Option<String>,
-    /// Where the network ran and why.
-    pub device: Option<DeviceReport>,
-    /// Width of frames and masks in pixels.
-    pub width: usize,
-    /// Height of frames and masks in pixels.
-    pub height: usize,
-    /// Width at which flow and fusion ran.
-    pub work_width: usize,
-    /// Height at which flow and fusion ran.
-    pub work_height: usize,
-    /// Mean frame rate.
-    pub fps: f64,
-    /// Before and after, over the clip.
-    pub summary: Summary,
-    /// Before and after, frame by frame.
-    pub frames: Vec<FrameMetrics>,
-    /// Where the time went.
-    pub timings: Timings,
-    /// What the person should know about the input.
-    pub warnings: Vec<String>,
-}
-
-/// Seconds each stage was at work. Stages overlap, so that they add up to more than `total`.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Timings {
-    /// Decoding, colour conversion, scaling to work size.
-    pub decode: f64,
-    /// The network, or reading masks.
-    pub segment: f64,
-    /// Flow, fusion and metrics.
-    pub stabilize: f64,
-    /// Second decoding, mask and overlay files.
-    pub write: f64,
-    /// From start to end.
-    pub total: f64,
-}
-
 /// A frame at work size with its probabilities, one plane a class.
 type Evident = (Plane<Rgb>, Vec<Plane<u8>>);
 
@@ -193,7 +141,7 @@ pub fn stabilize(
     settings: &Settings,
     folder: &Path,
     controls: &Controls<'_>,
-) -> Result<Report> {
+) -> Result<Report<DeviceReport>> {
     let start = Instant::now();
     settings.validate()?;
     let (width, height) = source.size();

@@ -7,12 +7,12 @@ use std::{
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use steadymask_core::{All, LookAhead, Method, Settings};
-use steadymask_models::{DeviceChoice, Segmenter, block_on};
+use steadymask_core::{All, LookAhead, Method, Report, Settings};
+use steadymask_models::{DeviceChoice, DeviceReport, Segmenter, block_on};
 
 use crate::{
     evidence::{Evidence, MaskFolder},
-    run::{self, CancelToken, Controls, Progress, Report},
+    run::{self, CancelToken, Controls, Progress},
     source::Source,
     video,
 };
@@ -161,7 +161,7 @@ impl Meter {
     }
 }
 
-fn summary(report: &Report, out: &std::path::Path) -> String {
+fn summary(report: &Report<DeviceReport>, out: &std::path::Path) -> String {
     let Report { summary, timings, .. } = report;
     let percent = |share: Option<f32>| share.map_or("–".into(), |s| format!("{:.1} %", 100.0 * s));
     let row = |name: &str, before: Option<f32>, after: Option<f32>| {

@@ -7,7 +7,7 @@
 use js_sys::Array;
 use serde::{Deserialize, Serialize};
 use steadymask_core::{
-    Settings,
+    Settings, Timings,
     metric::{FrameMetrics, Summary},
 };
 use wasm_bindgen::JsValue;
@@ -147,21 +147,6 @@ pub struct Finished {
     pub timings: Timings,
     /// What the person should know about the video, such as that its end is missing.
     pub warnings: Vec<String>,
-}
-
-/// Where the time of a run went, in seconds, all frames together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Timings {
-    /// Decoding, colour conversion, scaling to work size.
-    pub decode: f64,
-    /// The network.
-    pub segment: f64,
-    /// Flow, fusion and metrics.
-    pub stabilize: f64,
-    /// Masks to frame size and into PNG.
-    pub write: f64,
-    /// From start to end.
-    pub total: f64,
 }
 
 /// Why something failed.

@@ -1,41 +1,15 @@
 use std::io::{Cursor, Write};
 
 use js_sys::{Array, Uint8Array};
-use serde::Serialize;
-use steadymask_core::{
-    Plane, Settings,
-    metric::{FrameMetrics, Summary},
-    overlay,
-};
-use steadymask_models::DeviceReport;
+use steadymask_core::{Report, metric::Summary, overlay};
 use web_sys::{Blob, BlobPropertyBag};
 use zip::{CompressionMethod, ZipWriter, result::ZipResult, write::SimpleFileOptions};
 
-use super::{Ending, Inbox, Network, Open, Run, post, run::Kept};
+use super::{Ending, Inbox, Network, Open, Run, gray, internal, post, run::Kept};
 use crate::{
-    engine::protocol::{Event, ExportKind, Failure, FailureCode, Timings},
+    engine::protocol::{Event, ExportKind, Failure, FailureCode},
     media::{Encoder, failure_of},
 };
-
-/// `metrics.json`, of the same shape as the command line's.
-#[derive(Serialize)]
-struct Report<'a> {
-    version: &'static str,
-    input: &'a str,
-    settings: &'a Settings,
-    threshold: f32,
-    model: &'a str,
-    device: &'a DeviceReport,
-    width: usize,
-    height: usize,
-    work_width: usize,
-    work_height: usize,
-    fps: f64,
-    summary: &'a Summary,
-    frames: &'a [FrameMetrics],
-    timings: Timings,
-    warnings: &'a [String],
-}
 
 impl Open {
     /// Makes a file of the finished run.
@@ -66,20 +40,20 @@ impl Open {
         let (work_width, work_height) = run.settings.work_size(width, height);
         let report = Report {
             version: env!("CARGO_PKG_VERSION"),
-            input: &self.name,
-            settings: &run.settings,
+            input: self.name.clone(),
+            settings: run.settings.clone(),
             threshold: run.settings.threshold(),
-            model: &network.segmenter.info().name,
-            device: &network.device,
+            model: Some(network.segmenter.info().name.clone()),
+            device: Some(network.device.clone()),
             width,
             height,
             work_width,
             work_height,
             fps: self.video.clip().fps,
-            summary,
-            frames: &run.metrics,
+            summary: summary.clone(),
+            frames: run.metrics.clone(),
             timings: run.timings,
-            warnings: &run.warnings,
+            warnings: run.warnings.clone(),
         };
         let json = serde_json::to_vec_pretty(&report).map_err(internal)?;
         blob_of(&json, "application/json")
@@ -96,7 +70,7 @@ impl Open {
             })?;
             let (timestamp, duration) = (decoded.timestamp_seconds, decoded.duration_seconds);
             let mut frame = decoded.into_rgb()?;
-            overlay::draw_mask(&mut frame, &read_gray(&kept.stabilized).map_err(internal)?, overlay::MASK_COLOR);
+            overlay::draw_mask(&mut frame, &gray::read(&kept.stabilized).map_err(internal)?, overlay::MASK_COLOR);
             encoder.add(&frame, timestamp, duration).await?;
             let progress = (index + 1) as f64 / run.frames.len() as f64;
             post(&Event::Exporting { kind: ExportKind::Overlay, progress });
@@ -124,34 +98,9 @@ fn masks_zip(frames: &[Kept], png: impl Fn(&Kept) -> &Vec<u8>) -> Result<Blob, F
     blob_of(&write().map_err(internal)?, "application/zip")
 }
 
-/// An 8-bit gray PNG.
-pub fn gray_png(picture: &Plane<u8>) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, picture.width() as u32, picture.height() as u32);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::Fast);
-    let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(picture.data()));
-    written.map_err(internal)?;
-    Ok(bytes)
-}
-
-/// What [`gray_png`] wrote.
-pub fn read_gray(png: &[u8]) -> Result<Plane<u8>, png::DecodingError> {
-    let mut reader = png::Decoder::new(Cursor::new(png)).read_info()?;
-    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
-    let mut pixels = Plane::filled(width, height, 0);
-    reader.next_frame(pixels.data_mut())?;
-    Ok(pixels)
-}
-
 fn blob_of(bytes: &[u8], media_type: &str) -> Result<Blob, Failure> {
     let options = BlobPropertyBag::new();
     options.set_type(media_type);
     let parts = Array::of1(&Uint8Array::from(bytes));
     Blob::new_with_u8_array_sequence_and_options(&parts, &options).map_err(failure_of)
-}
-
-fn internal(error: impl std::error::Error) -> Failure {
-    Failure::new(FailureCode::Internal, error.to_string())
 }

@@ -2,6 +2,7 @@
 //! export it looks for messages, so that it can be cancelled and asked for pictures.
 
 mod export;
+mod gray;
 mod inbox;
 mod run;
 
@@ -180,7 +181,7 @@ impl Open {
 
 /// A mask's PNG as white on transparent.
 async fn layer(png: &[u8]) -> Result<ImageBitmap, Failure> {
-    let mask = export::read_gray(png).map_err(|e| Failure::new(FailureCode::Internal, e.to_string()))?;
+    let mask = gray::read(png).map_err(|e| Failure::new(FailureCode::Internal, e.to_string()))?;
     let rgba: Vec<u8> = mask.data().iter().flat_map(|&value| [255, 255, 255, value]).collect();
     let (width, height) = (mask.width() as u32, mask.height() as u32);
     let pixels = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&rgba), width, height).map_err(failure_of)?;
@@ -207,4 +208,9 @@ fn post(event: &Event) {
         // There is nobody else to tell.
         web_sys::console::error_2(&"An event could not be sent:".into(), &error);
     }
+}
+
+/// A failure that nobody foresaw.
+fn internal(error: impl std::error::Error) -> Failure {
+    Failure::new(FailureCode::Internal, error.to_string())
 }

@@ -1,12 +1,12 @@
 use steadymask_core::{
-    Plane, RAW_LEVEL, Settings, Stabilizer, full_mask,
+    Plane, RAW_LEVEL, Settings, Stabilizer, Timings, full_mask,
     metric::{FrameMetrics, Summary},
     resize, union_of,
 };
 use steadymask_models::Segmenter;
 
-use super::{Ending, Inbox, Open, export::gray_png, now, post};
-use crate::engine::protocol::{Event, Failure, FailureCode, Finished, Frame, Progress, Timings};
+use super::{Ending, Inbox, Open, gray, now, post};
+use crate::engine::protocol::{Event, Failure, FailureCode, Finished, Frame, Progress};
 
 /// What was made of a video: masks as PNG files, which are far smaller than pictures, and numbers.
 pub struct Run {
@@ -135,7 +135,7 @@ impl Run {
     /// Makes masks of what is finished, and tells the page. `times`: of all frames so far.
     fn keep(&mut self, finished: Vec<steadymask_core::Finished>, times: &[f64]) -> Result<(), Failure> {
         for steadymask_core::Finished { index, raw, stabilized, metrics } in finished {
-            let png = |planes: &[Plane<u8>], level| gray_png(&full_mask(&union_of(planes), self.size, level));
+            let png = |planes: &[Plane<u8>], level| gray::write(&full_mask(&union_of(planes), self.size, level));
             let (raw, stabilized) = (png(&raw, RAW_LEVEL)?, png(&stabilized, self.settings.threshold_level())?);
             let timestamp_seconds = times[index];
             self.frames.push(Kept { timestamp_seconds, raw, stabilized });
