@@ -6,7 +6,7 @@
 
 pub mod engine;
 pub mod i18n;
-#[cfg(feature = "worker")]
+#[cfg(any(feature = "worker", test))]
 pub mod media;
 pub mod ui;
 pub mod view;

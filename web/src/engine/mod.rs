@@ -3,6 +3,8 @@
 use std::{cell::RefCell, rc::Rc};
 
 pub mod capability;
+#[cfg(any(feature = "worker", test))]
+pub mod inbox;
 mod local;
 pub mod protocol;
 

@@ -3,7 +3,6 @@
 
 mod export;
 mod gray;
-mod inbox;
 mod run;
 
 use futures_channel::mpsc::unbounded;
@@ -13,12 +12,12 @@ use wasm_bindgen::{Clamped, JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, DedicatedWorkerGlobalScope, File, ImageBitmap, ImageData, MessageEvent, Response};
 
-use self::{
-    inbox::{Inbox, News},
-    run::Run,
-};
+use self::run::Run;
 use crate::{
-    engine::protocol::{Command, Event, Failure, FailureCode, Masks, Picture, Ready, from_message, to_message},
+    engine::{
+        inbox::{Inbox, News},
+        protocol::{Command, Event, Failure, FailureCode, Masks, Picture, Ready, from_message, to_message},
+    },
     media::{Video, failure_of},
 };
 

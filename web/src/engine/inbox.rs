@@ -1,9 +1,12 @@
+//! The worker's side of the protocol: what has come, and what of it still matters.
+
 use std::collections::VecDeque;
 
 use futures_channel::mpsc::UnboundedReceiver;
 use futures_util::StreamExt;
 
-use crate::{engine::protocol::Command, media::pause};
+use super::protocol::Command;
+use crate::media::pause;
 
 /// Commands that have come and were not yet obeyed.
 pub struct Inbox {
@@ -22,6 +25,7 @@ pub enum News {
 }
 
 impl Inbox {
+    /// Of a channel whose sender lives as long as the worker.
     pub fn new(receiver: UnboundedReceiver<Command>) -> Self {
         Self { receiver, waiting: VecDeque::new() }
     }
@@ -57,7 +61,7 @@ impl Inbox {
         if self.waiting.iter().any(|command| !matches!(command, Command::Picture { .. })) {
             return News::Stop;
         }
-        match self.waiting.drain(..).last() {
+        match self.waiting.drain(..).next_back() {
             Some(Command::Picture { index }) => News::Picture(index),
             _ => News::None,
         }
@@ -67,5 +71,34 @@ impl Inbox {
         while let Ok(command) = self.receiver.try_recv() {
             self.waiting.push_back(command);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_channel::mpsc::unbounded;
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn of_several_pictures_only_the_last_is_shown() {
+        let (commands, receiver) = unbounded();
+        let mut inbox = Inbox::new(receiver);
+        for index in [3, 4, 5] {
+            commands.unbounded_send(Command::Picture { index }).unwrap();
+        }
+        assert!(matches!(inbox.next().now_or_never(), Some(Command::Picture { index: 5 })));
+        assert!(inbox.next().now_or_never().is_none());
+    }
+
+    #[test]
+    fn other_commands_keep_their_order() {
+        let (commands, receiver) = unbounded();
+        let mut inbox = Inbox::new(receiver);
+        commands.unbounded_send(Command::Cancel).unwrap();
+        commands.unbounded_send(Command::Picture { index: 0 }).unwrap();
+        assert!(matches!(inbox.next().now_or_never(), Some(Command::Cancel)));
+        assert!(matches!(inbox.next().now_or_never(), Some(Command::Picture { index: 0 })));
     }
 }
