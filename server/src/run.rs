@@ -22,8 +22,8 @@ use std::{
 };
 
 use steadymask_core::{
-    Finished, Plane, RAW_LEVEL, Report, Rgb, Settings, Stabilizer, Timings, metric::FrameMetrics, overlay, resize,
-    union_of,
+    Finished, Plane, RAW_LEVEL, Report, Rgb, Settings, Stabilizer, Timings, full_mask, metric::FrameMetrics, overlay,
+    resize, union_of,
 };
 use steadymask_models::{DeviceReport, Segmenter, block_on};
 
@@ -418,11 +418,6 @@ impl<'a> Writer<'a> {
         });
         Ok(Written { metrics: self.metrics, warning, seconds: self.clock.seconds })
     }
-}
-
-/// Probabilities at work size as a mask of 0 and 255 at `size`: scaled first, then cut at `level`.
-pub fn full_mask(probability: &Plane<u8>, size: (usize, usize), level: u8) -> Plane<u8> {
-    resize::resize(probability, size.0, size.1).map(|&p| if p > level { 255 } else { 0 })
 }
 
 /// Time spent inside [`Self::time`], in seconds.

@@ -7,7 +7,7 @@ use axum::{
     response::Response,
     routing::get,
 };
-use steadymask_core::{Plane, RAW_LEVEL, overlay, union_of};
+use steadymask_core::{Plane, RAW_LEVEL, full_mask, overlay, union_of};
 
 use super::{App, Problem, blocking, fresh};
 use crate::{
@@ -15,7 +15,6 @@ use crate::{
     evidence::Kept,
     job::Job,
     picture,
-    run::full_mask,
     source::{Source, numbered},
 };
 
