@@ -120,14 +120,14 @@ pub enum Error {
         detail: String,
     },
     /// A file or folder cannot be read or written.
-    #[error("cannot {action} {path} ({source}){hint}", path = path.display(), hint = hint(source))]
+    #[error("cannot {action} {path} ({reason}){hint}", path = path.display(), hint = hint(reason))]
     Io {
         /// `read`, `write`, `create` …
         action: &'static str,
         /// Which.
         path: PathBuf,
-        /// Why.
-        source: std::io::Error,
+        /// Why. Told in this message, so it is no `source` that would be told again.
+        reason: std::io::Error,
     },
     /// The person asked to stop.
     #[error("stopped on request")]
@@ -140,7 +140,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// For `map_err` on file operations.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_path_buf(), source }
+        move |reason| Self::Io { action, path: path.to_path_buf(), reason }
     }
 
     /// A name for programs; it never changes.

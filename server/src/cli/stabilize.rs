@@ -49,7 +49,7 @@ pub struct Args {
     /// Colour difference, in levels of 255, at which consensus mistrusts the flow: 1 to 255.
     #[arg(long, default_value_t = Settings::default().color_sigma)]
     color_sigma: f32,
-    /// Probability above which a pixel is in the mask: 0.05 to 0.95 [default: 0.3 for consensus, else 0.5].
+    /// Probability above which a pixel is in the mask: 0.05 to 0.95 [default: 0.5].
     #[arg(long)]
     threshold: Option<f32>,
     /// Short side in pixels at which flow and fusion run: 64 to 1080.

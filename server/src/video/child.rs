@@ -33,7 +33,7 @@ impl Tool {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => Error::ToolMissing { tool: name },
-            _ => Error::Io { action: "start", path: name.into(), source },
+            _ => Error::Io { action: "start", path: name.into(), reason: source },
         })?;
         let stderr = child.stderr.take().map(|pipe| std::thread::spawn(move || tail(pipe)));
         Ok(Self { child, stderr })

@@ -62,6 +62,7 @@ impl Said {
     pub fn refuses(&self, words: &[&str]) {
         assert!(matches!(self.status, Some(1 | 2)), "status {:?}\n{}\n{}", self.status, self.out, self.err);
         assert!(!self.err.contains("panicked"), "{}", self.err);
+        assert!(self.err.matches("os error").count() <= 1, "a reason is told twice: {}", self.err);
         for word in words {
             assert!(self.err.contains(word), "{word:?} is not in: {}", self.err);
         }
