@@ -27,6 +27,8 @@ pub fn site() -> Result<()> {
         "fetching the page's JavaScript package",
         command("npm", &["ci", "--no-audit", "--no-fund", "--prefix", "web"]),
     )?;
+    // Trunk runs offline, so that it downloads no tools of its own; then cargo must have all crates already.
+    step("fetching crates", cargo(&["fetch", "--locked"]))?;
     let mut trunk = command("trunk", &["build", "--release", "--offline"]);
     // Trunk takes NO_COLOR=1 for a malformed flag.
     trunk.env_remove("NO_COLOR");
