@@ -1,4 +1,10 @@
-use std::{fs::OpenOptions, io::Write, net::IpAddr, path::PathBuf, sync::Mutex};
+use std::{
+    fs::OpenOptions,
+    io::{IsTerminal, Write},
+    net::IpAddr,
+    path::PathBuf,
+    sync::Mutex,
+};
 
 use anyhow::{Context, bail};
 use steadymask_models::{DeviceChoice, Segmenter, block_on};
@@ -57,8 +63,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let store = Store::open(&args.data)?;
     let log = store.log_file();
     let log = OpenOptions::new().create(true).append(true).open(&log).map_err(Error::io("write", &log))?;
+    let colored = std::io::stderr().is_terminal();
     tracing_subscriber::registry()
-        .with(fmt::layer().with_writer(std::io::stderr).with_filter(LevelFilter::INFO))
+        .with(fmt::layer().with_ansi(colored).with_writer(std::io::stderr).with_filter(LevelFilter::INFO))
         .with(fmt::layer().with_ansi(false).with_writer(Mutex::new(log)).with_filter(LevelFilter::INFO))
         .init();
     let segmenter = block_on(Segmenter::embedded(args.device))?;
