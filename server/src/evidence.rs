@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use steadymask_core::{Plane, Settings, resize};
+use steadymask_core::{Plane, Settings};
 use steadymask_models::{DeviceReport, Segmenter};
 
 use crate::{
@@ -241,9 +241,4 @@ impl Keeper {
         let json = serde_json::to_vec_pretty(&index).map_err(|e| Error::io("write", &path)(e.into()))?;
         picture::write_whole(&path, &json)
     }
-}
-
-/// Probabilities brought to the size at which flow and fusion run.
-pub fn to_work_size(plane: &Plane<u8>, (width, height): (usize, usize)) -> Plane<u8> {
-    resize::resize(plane, width, height)
 }

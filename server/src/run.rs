@@ -29,7 +29,7 @@ use steadymask_models::{DeviceReport, Segmenter, block_on};
 
 use crate::{
     Error, Result,
-    evidence::{Evidence, Keeper, MaskFolder, to_work_size},
+    evidence::{Evidence, Keeper, MaskFolder},
     picture,
     source::Source,
     video::Encoder,
@@ -295,7 +295,7 @@ fn find_evidence(
         Evidence::Masks(masks) => {
             for (index, frame) in frames.into_iter().enumerate() {
                 let frame = frame?;
-                let plane = clock.time(|| Ok::<_, Error>(to_work_size(&masks.read(index)?, size)))?;
+                let plane = clock.time(|| Ok::<_, Error>(resize::resize(&masks.read(index)?, size.0, size.1)))?;
                 if !pass((frame, vec![plane])) {
                     break;
                 }
@@ -307,7 +307,7 @@ fn find_evidence(
             for (index, frame) in frames.into_iter().enumerate() {
                 let frame = frame?;
                 let planes = clock.time(|| kept.read(index))?;
-                let planes = chosen.iter().map(|&class| to_work_size(&planes[class], size)).collect();
+                let planes = chosen.iter().map(|&class| resize::resize(&planes[class], size.0, size.1)).collect();
                 if !pass((frame, planes)) {
                     break;
                 }

@@ -17,22 +17,24 @@ pub fn everything() -> Result<()> {
 }
 
 /// Builds the `steadymask` binary.
-pub fn server() -> Result<()> {
+fn server() -> Result<()> {
     step("building the server", cargo(&["build", "--release", "--package", "steadymask-server"]))
 }
 
 /// Builds the static site into `dist/`.
 pub fn site() -> Result<()> {
-    step(
-        "fetching the page's JavaScript package",
-        command("npm", &["ci", "--no-audit", "--no-fund", "--prefix", "web"]),
-    )?;
+    javascript_package("fetching the page's JavaScript package", "web")?;
     // Trunk runs offline, so that it downloads no tools of its own; then cargo must have all crates already.
     step("fetching crates", cargo(&["fetch", "--locked"]))?;
     let mut trunk = command("trunk", &["build", "--release", "--offline"]);
     // Trunk takes NO_COLOR=1 for a malformed flag.
     trunk.env_remove("NO_COLOR");
     step("building the page (WASM; the first time takes minutes)", trunk)
+}
+
+/// Installs what the `package-lock.json` of `folder` names.
+pub fn javascript_package(what: &str, folder: &str) -> Result<()> {
+    step(what, command("npm", &["ci", "--no-audit", "--no-fund", "--prefix", folder]))
 }
 
 /// Runs the API and the page until they are stopped.

@@ -26,10 +26,7 @@ pub fn everything() -> Result<()> {
     ];
     step("the same bytes in WASM", cargo(&wasm))?;
     build::site()?;
-    step(
-        "fetching the browser tests' JavaScript package",
-        command("npm", &["ci", "--no-audit", "--no-fund", "--prefix", "e2e"]),
-    )?;
+    build::javascript_package("fetching the browser tests' JavaScript package", "e2e")?;
     let mut browser = command("node", &["--test", "e2e/page.test.mjs"]);
     browser.env("STEADYMASK_BIN", target_folder().join("release/steadymask")).env("DIST", root().join("dist"));
     step("the page in a real browser", browser)
