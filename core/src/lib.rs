@@ -1,6 +1,7 @@
 //! What Steadymask knows: masks, optical flow, temporal filters, metrics.
 //!
-//! No I/O, no clock, no async, no threads of its own: bytes in, the same bytes out, natively and in WASM.
+//! No I/O, no clock, no async: bytes in, the same bytes out, natively and in WASM,
+//! with one thread or (feature `parallel`) with many.
 //! A driver (a thread in the server, an async loop in the browser's worker) decodes frames, obtains
 //! per-class probabilities from a network or from files, and pushes both into a [`Stabilizer`], which
 //! gives finished frames back as soon as its look-ahead allows.
@@ -55,6 +56,7 @@ mod mask;
 pub mod metric;
 mod motion;
 pub mod overlay;
+mod parallel;
 mod plane;
 #[doc(hidden)]
 pub mod reference;

@@ -1,6 +1,7 @@
 use crate::{
     Plane, Rgb,
     flow::{self, DenseInverseSearch, Flow, FlowFrame, Preset},
+    parallel,
 };
 
 /// Motion between two neighbouring frames, both ways, and how far it can be trusted.
@@ -20,14 +21,15 @@ pub struct Motion {
 #[derive(Debug, Clone)]
 pub struct MotionEstimator {
     color_sigma: f32,
-    search: DenseInverseSearch,
+    /// One for each direction.
+    search: [DenseInverseSearch; 2],
     previous: Option<(Plane<Rgb>, FlowFrame)>,
 }
 
 impl MotionEstimator {
     /// `color_sigma` as in [`flow::trust`].
     pub fn new(color_sigma: f32) -> Self {
-        Self { color_sigma, search: DenseInverseSearch::new(), previous: None }
+        Self { color_sigma, search: Default::default(), previous: None }
     }
 
     /// The motion from the frame pushed before to `frame`; `None` for the first.
@@ -37,14 +39,14 @@ impl MotionEstimator {
     pub fn push(&mut self, frame: Plane<Rgb>) -> Option<Motion> {
         let prepared = FlowFrame::new(&frame.luma(), Preset::default());
         let motion = self.previous.as_ref().map(|(earlier, earlier_prepared)| {
-            let forward = self.search.calc(earlier_prepared, &prepared);
-            let backward = self.search.calc(&prepared, earlier_prepared);
-            Motion {
-                forward_trust: flow::trust(&forward, &backward, earlier, &frame, self.color_sigma),
-                backward_trust: flow::trust(&backward, &forward, &frame, earlier, self.color_sigma),
-                forward,
-                backward,
-            }
+            let [there, back] = &mut self.search;
+            let (forward, backward) =
+                parallel::join(|| there.calc(earlier_prepared, &prepared), || back.calc(&prepared, earlier_prepared));
+            let (forward_trust, backward_trust) = parallel::join(
+                || flow::trust(&forward, &backward, earlier, &frame, self.color_sigma),
+                || flow::trust(&backward, &forward, &frame, earlier, self.color_sigma),
+            );
+            Motion { forward, forward_trust, backward, backward_trust }
         });
         self.previous = Some((frame, prepared));
         motion

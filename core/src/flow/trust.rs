@@ -1,6 +1,6 @@
 use super::Flow;
 use super::warp::Taps;
-use crate::{Plane, Rgb};
+use crate::{Plane, Rgb, parallel};
 
 /// The trust above which a flow vector is taken for right.
 pub const TRUSTED: f32 = 0.3;
@@ -18,10 +18,10 @@ pub fn trust(flow: &Flow, reverse: &Flow, from: &Plane<Rgb>, to: &Plane<Rgb>, si
     let size = flow.size();
     assert_eq!([reverse.size(), from.size(), to.size()], [size; 3], "flow and frames must be of one size");
     let color_scale = 0.5 / (sigma * sigma);
-    let mut values = Vec::with_capacity(size.0 * size.1);
-    for y in 0..size.1 {
+    let mut values = Plane::filled(size.0, size.1, 0.0);
+    parallel::rows(&mut values, |y, row| {
         let pixels = flow.row(y).iter().zip(from.row(y)).enumerate();
-        values.extend(pixels.map(|(x, (&[u, v], &[from_r, from_g, from_b]))| {
+        for (value, (x, (&[u, v], &[from_r, from_g, from_b]))) in row.iter_mut().zip(pixels) {
             let there = Taps::new(size, x as f32 + u, y as f32 + v);
             let [back_u, back_v] = there.read(reverse.data());
             let [r, g, b] = there.read(to.data());
@@ -30,13 +30,13 @@ pub fn trust(flow: &Flow, reverse: &Flow, from: &Plane<Rgb>, to: &Plane<Rgb>, si
             let tolerance = 0.01 * length + 0.5;
             let difference = |a: f32, b: u8| (a - f32::from(b)).abs();
             let color = (difference(r, from_r) + difference(g, from_g) + difference(b, from_b)) / 3.0;
-            -0.5 * gap / tolerance - color_scale * color * color
-        }));
-        for value in &mut values[y * size.0..] {
+            *value = -0.5 * gap / tolerance - color_scale * color * color;
+        }
+        for value in row {
             *value = exp(*value);
         }
-    }
-    Plane::from_vec(size.0, size.1, values).expect("the size of the flow")
+    });
+    values
 }
 
 /// eˣ for x ≤ 0 to 4e-6 of its value, the same on every platform and in loops that vectorise: eˣ = 2ⁿ·2ᶠ, where n is
