@@ -58,6 +58,16 @@ pub enum Error {
         /// Planes expected.
         expected: usize,
     },
+    /// Run lengths do not describe a mask.
+    #[error("invalid run lengths: {what} is {value} (expected {allowed})")]
+    RunLengths {
+        /// The part that is wrong: a run or a character, by its number from 0.
+        what: String,
+        /// What it is.
+        value: String,
+        /// What it may be, in words.
+        allowed: String,
+    },
 }
 
 /// A result of this crate.

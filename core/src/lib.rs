@@ -56,12 +56,14 @@ mod mask;
 pub mod metric;
 mod motion;
 pub mod overlay;
+pub mod palette;
 mod parallel;
 mod plane;
 #[doc(hidden)]
 pub mod reference;
 mod report;
 pub mod resize;
+mod rle;
 mod settings;
 mod stabilizer;
 
@@ -71,5 +73,6 @@ pub use mask::{BitMask, full_mask, union_of};
 pub use motion::{Motion, MotionEstimator};
 pub use plane::{Plane, Rgb};
 pub use report::{Report, Timings};
+pub use rle::Rle;
 pub use settings::{All, LookAhead, Method, Settings};
 pub use stabilizer::{Finished, RAW_LEVEL, Stabilizer};

@@ -3,6 +3,7 @@
 pub mod filter;
 pub mod flow;
 pub mod metric;
+pub mod rle;
 
 use crate::{ColorMatrix, ColorRange, I420, Plane, Rgb};
 
