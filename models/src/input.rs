@@ -18,6 +18,10 @@ pub(crate) struct Sides {
 }
 
 impl Sides {
+    /// torchvision's segmentation networks are shown pictures with a short side of 520; they were trained on crops
+    /// of pictures half to twice that size.
+    pub(crate) const TORCHVISION: Self = Self { short: (260, 520), longest: 2080, step: 1 };
+
     /// The input size `(width, height)` for frames of `width`×`height`: their aspect ratio as nearly as
     /// `step` allows.
     pub(crate) fn of_frame(self, width: usize, height: usize) -> (usize, usize) {
@@ -40,6 +44,9 @@ pub(crate) struct Normalization {
 }
 
 impl Normalization {
+    /// The statistics of ImageNet's pictures, which torchvision's networks expect.
+    pub(crate) const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
+
     /// The input for each channel and each of the 256 levels.
     fn table(self) -> [[f32; 256]; 3] {
         std::array::from_fn(|c| std::array::from_fn(|level| (level as f32 / 255.0 - self.mean[c]) / self.deviation[c]))
@@ -80,7 +87,7 @@ mod tests {
     use super::*;
 
     const EMBEDDED: Sides = Sides { short: (241, 241), longest: 1025, step: 16 };
-    const FREE: Sides = Sides { short: (260, 520), longest: 2080, step: 1 };
+    const FREE: Sides = Sides::TORCHVISION;
 
     #[test]
     fn input_sizes_keep_the_aspect_ratio_within_bounds() {

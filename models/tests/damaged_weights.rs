@@ -66,7 +66,8 @@ fn weights_of_something_else_are_refused() {
     assert_eq!(
         error.expect_err("no network of ours").to_string(),
         "no known network has these tensors: transformer.h.0, … \
-         (expected those of deeplabv3_mobilenet_v2 or lraspp_mobilenet_v3_large)"
+         (expected those of deeplabv3_mobilenet_v2, deeplabv3_resnet101, deeplabv3_resnet50, \
+         deeplabv3_mobilenet_v3_large or lraspp_mobilenet_v3_large)"
     );
     assert!(matches!(load(file("{}", 0)), Err(Error::UnknownNetwork { .. })));
 }

@@ -20,9 +20,8 @@ use crate::{
 
 pub(super) static ARCHITECTURE: Architecture = Architecture {
     name: "lraspp_mobilenet_v3_large",
-    // torchvision resizes to 520; it was trained on crops of half to twice that.
-    sides: Sides { short: (260, 520), longest: 2080, step: 1 },
-    normalization: Normalization { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] },
+    sides: Sides::TORCHVISION,
+    normalization: Normalization::IMAGENET,
     alignment: Alignment::HalfPixel,
     marks: &["backbone.0.0.weight", "classifier.cbr.0.weight", "classifier.low_classifier.weight"],
     load,

@@ -1,10 +1,12 @@
 //! The networks. Each file is one part, built from a state dictionary by the names torchvision gives.
 
 mod deeplab_v3;
+mod deeplab_v3_aspp;
 mod inverted_residual;
 mod lraspp;
 mod mobilenet_v2;
 mod mobilenet_v3;
+mod resnet;
 #[cfg(test)]
 mod tests;
 
@@ -55,8 +57,14 @@ pub(crate) struct Architecture {
     load: fn(&mut Loader) -> Result<Layers>,
 }
 
-/// Every network known.
-static ARCHITECTURES: [&Architecture; 2] = [&deeplab_v3::ARCHITECTURE, &lraspp::ARCHITECTURE];
+/// Every network known, in the order in which their marks are looked for.
+static ARCHITECTURES: [&Architecture; 5] = [
+    &deeplab_v3::ARCHITECTURE,
+    &deeplab_v3_aspp::RESNET_101,
+    &deeplab_v3_aspp::RESNET_50,
+    &deeplab_v3_aspp::MOBILENET_V3_LARGE,
+    &lraspp::ARCHITECTURE,
+];
 
 /// The layers of a network, and the number of its classes.
 #[derive(Debug)]
@@ -106,8 +114,9 @@ impl Network {
 
 fn unknown(weights: &StateDict) -> Error {
     let found: Vec<&str> = weights.names().take(3).collect();
+    let (last, others) = ARCHITECTURES.split_last().expect("there are several");
     Error::UnknownNetwork {
         found: if found.is_empty() { "none at all".into() } else { format!("{}, …", found.join(", ")) },
-        expected: ARCHITECTURES.map(|a| a.name).join(" or "),
+        expected: format!("{} or {}", others.iter().map(|a| a.name).collect::<Vec<_>>().join(", "), last.name),
     }
 }

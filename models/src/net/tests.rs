@@ -1,5 +1,5 @@
-//! The networks against what other programs compute with the same weights. `tests/fixtures/make_lraspp.py`
-//! makes torchvision's side.
+//! The networks against what other programs compute with the same weights. `tests/fixtures/make_networks.py` and
+//! `make_lraspp.py` make torchvision's side.
 
 use std::path::PathBuf;
 
@@ -92,15 +92,19 @@ fn value(name: &str, shape: &[usize]) -> Vec<f32> {
     uniform(name, shape.iter().product()).into_iter().map(|u| u * scale + offset).collect()
 }
 
-/// The weights of torchvision's LRASPP that the script computed, as a safetensors file under its names, and
-/// `surplus` tensors of one number.
-fn lraspp_file(surplus: &[&str]) -> Vec<u8> {
-    let list = std::fs::read(fixture("lraspp-tensors.json")).expect("the fixture is there");
-    let list: Vec<(String, Vec<usize>, String)> = serde_json::from_slice(&list).expect("a list of tensors");
-    let surplus = surplus.iter().map(|name| (name.to_string(), vec![1], "float32".to_owned()));
+/// Name, shape and type of a tensor.
+type Listed = (String, Vec<usize>, String);
+
+/// The tensors of torchvision's network of that name.
+fn listed(network: &str) -> Vec<Listed> {
+    let list = std::fs::read(fixture(&format!("{network}-tensors.json"))).expect("the fixture is there");
+    serde_json::from_slice(&list).expect("a list of tensors")
+}
+
+/// The weights that the script computed for these tensors, as they come from a safetensors file.
+fn weights(list: Vec<Listed>) -> StateDict {
     let tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = list
         .into_iter()
-        .chain(surplus)
         .map(|(name, shape, dtype)| {
             if dtype == "int64" {
                 return (name, Dtype::I64, shape, 7i64.to_le_bytes().to_vec());
@@ -112,12 +116,93 @@ fn lraspp_file(surplus: &[&str]) -> Vec<u8> {
     let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
         (name, TensorView::new(*dtype, shape.clone(), bytes).expect("shape and bytes agree"))
     });
-    safetensors::serialize(views, None).expect("a list of tensors")
+    let file = safetensors::serialize(views, None).expect("a list of tensors");
+    StateDict::from_safetensors(&file).expect("sound weights")
+}
+
+/// The batch of pictures that the script computed.
+fn pictures(width: usize, height: usize) -> Vec<Plane<Rgb>> {
+    const FRAMES: usize = 3;
+    let noise = uniform("picture", FRAMES * width * height * 3);
+    let pixel = |index: usize, x: usize, y: usize| {
+        let first = ((index * height + y) * width + x) * 3;
+        std::array::from_fn(|c| {
+            let slope = (3 * x + 5 * y + 40 * c + 70 * index) % 256;
+            ((slope + ((noise[first + c] + 1.0) * 128.0) as usize) / 2) as u8
+        })
+    };
+    (0..FRAMES).map(|index| Plane::from_fn(width, height, |x, y| pixel(index, x, y))).collect()
+}
+
+/// Every how many of the logits the script kept.
+const KEPT: usize = 7;
+
+/// Checks a network against torchvision's of the same name, on a batch of three at an odd size.
+#[track_caller]
+fn assert_computes_what_torchvision_does(name: &str, list: Vec<Listed>, (width, height): (usize, usize)) {
+    let network = Network::load(&weights(list), &Device::flex()).expect("a known network");
+    assert_eq!((network.architecture.name, network.classes()), (name, 21));
+    let frames = pictures(width, height);
+    let logits = logits(&network, &frames.iter().collect::<Vec<_>>());
+    let kept: Vec<f32> = logits.values.into_iter().step_by(KEPT).collect();
+    assert_close(&kept, &npy_f32(&format!("{name}-logits.npy")));
+}
+
+fn without_auxiliary(mut list: Vec<Listed>) -> Vec<Listed> {
+    list.retain(|(name, ..)| !name.starts_with("aux_classifier."));
+    list
 }
 
 #[test]
-fn lraspp_computes_what_torchvision_does() {
-    let weights = StateDict::from_safetensors(&lraspp_file(&[])).expect("sound weights");
+fn every_network_computes_what_torchvisions_does() {
+    // Names, sizes, and the numbers of parameters that torchvision tells of its official weights.
+    for (name, size, parameters) in [
+        ("deeplabv3_resnet101", (305, 49), 60_996_202),
+        ("deeplabv3_resnet50", (305, 49), 42_004_074),
+        ("deeplabv3_mobilenet_v3_large", (609, 49), 11_029_328),
+        ("lraspp_mobilenet_v3_large", (305, 49), 3_221_538),
+    ] {
+        let list = listed(name);
+        let learned = list.iter().filter(|(name, _, dtype)| dtype != "int64" && !name.contains(".running_"));
+        assert_eq!(learned.map(|(_, shape, _)| shape.iter().product::<usize>()).sum::<usize>(), parameters, "{name}");
+        print!("{name}: ");
+        assert_computes_what_torchvision_does(name, list, size);
+    }
+}
+
+#[test]
+fn the_auxiliary_classifier_may_be_missing() {
+    for (name, size) in [("deeplabv3_resnet50", (305, 49)), ("deeplabv3_mobilenet_v3_large", (609, 49))] {
+        let list = listed(name);
+        let all = list.len();
+        let list = without_auxiliary(list);
+        assert_eq!(all - list.len(), 8, "a convolution, a batch norm and a classifier");
+        assert_computes_what_torchvision_does(name, list, size);
+    }
+}
+
+#[test]
+fn a_damaged_auxiliary_classifier_is_refused() {
+    let load = |list| Network::load(&weights(list), &Device::flex()).expect_err("it is damaged");
+    let name = "deeplabv3_mobilenet_v3_large";
+    let mut incomplete = listed(name);
+    incomplete.retain(|(name, ..)| name != "aux_classifier.1.running_var");
+    assert_eq!(load(incomplete), Error::MissingTensor { network: name, tensor: "aux_classifier.1.running_var".into() });
+    let mut other = listed(name);
+    let last = other.iter_mut().find(|(name, ..)| name == "aux_classifier.4.weight").expect("it is in the list");
+    last.1[0] = 2;
+    let expected = Error::TensorShape {
+        network: name,
+        tensor: "aux_classifier.4.weight".into(),
+        actual: vec![2, 10, 1, 1],
+        expected: vec![21, 10, 1, 1],
+    };
+    assert_eq!(load(other), expected);
+}
+
+#[test]
+fn the_probabilities_of_lraspp_are_torchvisions() {
+    let weights = weights(listed("lraspp_mobilenet_v3_large"));
     let network = Network::load(&weights, &Device::flex()).expect("a known network");
     assert_eq!((network.architecture.name, network.classes()), ("lraspp_mobilenet_v3_large", 21));
     assert_eq!(weights.parameters(), 3_221_538); // as torchvision says
@@ -152,10 +237,11 @@ fn lraspp_computes_what_torchvision_does() {
 
 #[test]
 fn surplus_tensors_are_refused() {
-    let file = lraspp_file(&["aux_classifier.0.weight", "aux_classifier.1.bias"]);
-    let weights = StateDict::from_safetensors(&file).expect("sound weights");
+    let mut list = listed("lraspp_mobilenet_v3_large");
+    let surplus = ["aux_classifier.0.weight", "aux_classifier.1.bias"];
+    list.extend(surplus.map(|name| (name.to_owned(), vec![1], "float32".to_owned())));
     assert_eq!(
-        Network::load(&weights, &Device::flex()).expect_err("it has no second classifier"),
+        Network::load(&weights(list), &Device::flex()).expect_err("it has no second classifier"),
         Error::SurplusTensors {
             network: "lraspp_mobilenet_v3_large",
             count: 2,

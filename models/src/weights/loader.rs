@@ -80,6 +80,16 @@ impl<'a> Loader<'a> {
         })
     }
 
+    /// Whether the weights have a tensor whose name begins so.
+    pub(crate) fn any(&self, prefix: &str) -> bool {
+        self.weights.names().any(|name| name.starts_with(prefix))
+    }
+
+    /// Checks a tensor that the network has but inference does not use.
+    pub(crate) fn leave_out(&mut self, tensor: &str, shape: &[usize]) -> Result<()> {
+        self.values(tensor.to_owned(), shape).map(drop)
+    }
+
     /// Checks that nothing is left over: weights with surplus tensors belong to another network.
     pub(crate) fn finish(self) -> Result<()> {
         let mut surplus = self.weights.names().filter(|&name| !self.used.contains(name));
