@@ -86,6 +86,17 @@ impl BitMask {
         row[first] & from != 0 || row[first + 1..last].iter().any(|&word| word != 0) || row[last] & until != 0
     }
 
+    /// All words, row by row.
+    pub(crate) fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// The pixels set in one of the two only; `other` must be of the same size.
+    pub(crate) fn difference(&self, other: &Self) -> Self {
+        let words = self.words.iter().zip(&other.words).map(|(a, b)| a ^ b).collect();
+        Self { words, ..*self }
+    }
+
     /// The words of row `y`.
     pub(crate) fn row(&self, y: usize) -> &[u64] {
         let stride = self.width.div_ceil(64);

@@ -1,4 +1,4 @@
-use super::overlap::{iou, share};
+use super::overlap::share;
 use crate::{BitMask, Error, Result};
 
 /// How far apart two contours may lie and still match, as a share of the frame's diagonal: that of DAVIS.
@@ -10,8 +10,8 @@ pub const BOUNDARY_TOLERANCE: f64 = 0.008;
 ///
 /// # Errors
 /// [`Error::FrameSize`] when the sizes differ.
-pub fn region_similarity(mask: &BitMask, truth: &BitMask) -> Result<f32> {
-    iou(mask, truth)
+pub fn region_similarity(mask: &BitMask, truth: &BitMask) -> Result<f64> {
+    Ok(share(mask.intersection(truth)?, mask.union(truth)?))
 }
 
 /// F of DAVIS: F-measure of the contours' pixels, 0 to 1.
@@ -22,7 +22,7 @@ pub fn region_similarity(mask: &BitMask, truth: &BitMask) -> Result<f32> {
 ///
 /// # Errors
 /// [`Error::FrameSize`] when the sizes differ.
-pub fn boundary_f(mask: &BitMask, truth: &BitMask) -> Result<f32> {
+pub fn boundary_f(mask: &BitMask, truth: &BitMask) -> Result<f64> {
     boundary_f_within(mask, truth, boundary_radius(mask.width(), mask.height()))
 }
 
@@ -30,7 +30,7 @@ pub fn boundary_f(mask: &BitMask, truth: &BitMask) -> Result<f32> {
 ///
 /// # Errors
 /// [`Error::FrameSize`] when the sizes differ.
-pub fn boundary_f_within(mask: &BitMask, truth: &BitMask, radius: usize) -> Result<f32> {
+pub fn boundary_f_within(mask: &BitMask, truth: &BitMask, radius: usize) -> Result<f64> {
     if mask.size() != truth.size() {
         let ((width, height), (expected_width, expected_height)) = (mask.size(), truth.size());
         return Err(Error::FrameSize { index: 0, width, height, expected_width, expected_height });
@@ -42,7 +42,7 @@ pub fn boundary_f_within(mask: &BitMask, truth: &BitMask, radius: usize) -> Resu
     if precision + recall == 0.0 {
         return Ok(0.0);
     }
-    Ok((2.0 * precision * recall / (precision + recall)) as f32)
+    Ok(2.0 * precision * recall / (precision + recall))
 }
 
 /// Pixels within which contours of a frame of `width`×`height` match: ⌈0.008 · diagonal⌉.

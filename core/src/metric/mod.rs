@@ -3,6 +3,7 @@
 mod boundary;
 mod overlap;
 mod temporal;
+mod truth;
 
 pub use boundary::{BOUNDARY_TOLERANCE, boundary, boundary_f, boundary_f_within, boundary_radius, region_similarity};
 pub use overlap::{dice, iou};
@@ -10,4 +11,8 @@ pub(crate) use temporal::Mean;
 pub use temporal::{
     FrameMetrics, Improvement, MaskAccumulator, MaskMetrics, Summary, SummaryMetrics, improvement_percent,
     motion_compensated_instability,
+};
+pub use truth::{
+    Consistency, FLICKER_SIGMA, MAX_LAG, MatteAccumulator, STRICT_RADIUS, Statistics, TruthAccumulator, TruthMetrics,
+    TruthSummary,
 };

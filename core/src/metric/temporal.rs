@@ -1,7 +1,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::overlap::{dice, iou, share};
-use crate::{BitMask, Error, Motion, Result, flow::TRUSTED};
+use crate::{
+    BitMask, Error, Motion, Result,
+    flow::{Flow, TRUSTED},
+};
 
 /// What is known of one frame's mask. Comparisons with the frame before are `None` on the first frame of a shot.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -92,21 +95,54 @@ pub fn motion_compensated_instability(previous: &BitMask, current: &BitMask, mot
             return Err(Error::FrameSize { index: 0, width: w, height: h, expected_width, expected_height });
         }
     }
+    let [carried] = warped([previous], flow);
+    let trusted = trusted(motion);
     let (mut intersection, mut union) = (0, 0);
+    for ((a, b), trusted) in carried.words().iter().zip(current.words()).zip(trusted.words()) {
+        intersection += (a & b & trusted).count_ones() as usize;
+        union += ((a | b) & trusted).count_ones() as usize;
+    }
+    Ok((1.0 - share(intersection, union)) as f32)
+}
+
+/// Masks of the earlier frame carried along `flow` from the later: the nearest pixel, the edge's repeated outside.
+///
+/// All must be of one size.
+pub(super) fn warped<const N: usize>(masks: [&BitMask; N], flow: &Flow) -> [BitMask; N] {
+    let (width, height) = flow.size();
+    let stride = width.div_ceil(64);
+    let sources = masks.map(BitMask::words);
+    let mut warped = [(); N].map(|()| BitMask::empty(width, height));
     for y in 0..height {
-        let trust = motion.backward_trust.row(y);
-        for (x, (&[dx, dy], &trust)) in flow.row(y).iter().zip(trust).enumerate() {
-            if trust > TRUSTED {
+        for (i, flow) in flow.row(y).chunks(64).enumerate() {
+            let mut words = [0; N];
+            for (bit, &[dx, dy]) in flow.iter().enumerate() {
                 // A cast of a negative number is 0: the edge pixel is repeated.
-                let from_x = ((x as f32 + dx + 0.5) as usize).min(width - 1);
+                let from_x = (((i * 64 + bit) as f32 + dx + 0.5) as usize).min(width - 1);
                 let from_y = ((y as f32 + dy + 0.5) as usize).min(height - 1);
-                let (a, b) = (previous.get(from_x, from_y), current.get(x, y));
-                intersection += usize::from(a && b);
-                union += usize::from(a || b);
+                let from = from_y * stride + from_x / 64;
+                for (word, source) in words.iter_mut().zip(sources) {
+                    *word |= (source[from] >> (from_x % 64) & 1) << bit;
+                }
+            }
+            for (warped, word) in warped.iter_mut().zip(words) {
+                warped.row_mut(y)[i] = word;
             }
         }
     }
-    Ok((1.0 - share(intersection, union)) as f32)
+    warped
+}
+
+/// The pixels of the later frame whose motion is [`TRUSTED`].
+pub(super) fn trusted(motion: &Motion) -> BitMask {
+    let trust = &motion.backward_trust;
+    let mut trusted = BitMask::empty(trust.width(), trust.height());
+    for y in 0..trust.height() {
+        for (word, trust) in trusted.row_mut(y).iter_mut().zip(trust.row(y).chunks(64)) {
+            *word = trust.iter().rev().fold(0, |word, &trust| word << 1 | u64::from(trust > TRUSTED));
+        }
+    }
+    trusted
 }
 
 /// The metrics of a clip's masks, a frame at a time.
@@ -187,14 +223,18 @@ pub(crate) struct Mean {
 }
 
 impl Mean {
-    pub fn push(&mut self, value: Option<f32>) {
+    pub fn push(&mut self, value: Option<impl Into<f64>>) {
         if let Some(value) = value {
-            self.sum += f64::from(value);
+            self.sum += value.into();
             self.count += 1;
         }
     }
 
+    pub fn value(self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / self.count as f64)
+    }
+
     pub fn get(self) -> Option<f32> {
-        (self.count > 0).then(|| (self.sum / self.count as f64) as f32)
+        self.value().map(|mean| mean as f32)
     }
 }

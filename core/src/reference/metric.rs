@@ -84,3 +84,59 @@ pub fn boundary_f_within(mask: &BitMask, truth: &BitMask, radius: usize) -> f64 
     };
     if precision + recall == 0.0 { 0.0 } else { 2.0 * precision * recall / (precision + recall) }
 }
+
+/// Twin of [`TruthMetrics::flicker`](crate::metric::TruthMetrics::flicker) and its false flips, for masks and truths of
+/// the motion's size.
+pub fn flicker(
+    (mask_before, truth_before): &(BitMask, BitMask),
+    (mask, truth): &(BitMask, BitMask),
+    motion: &Motion,
+) -> (f64, f64) {
+    let (width, height) = mask.size();
+    let nearest = |position: f32, side: usize| (position + 0.5).floor().clamp(0.0, side as f32 - 1.0) as usize;
+    let (mut flicker, mut flips) = (0, 0);
+    for (x, y, now) in pixels(mask) {
+        let [dx, dy] = motion.backward.get(x, y);
+        let (from_x, from_y) = (nearest(x as f32 + dx, width), nearest(y as f32 + dy, height));
+        let (before, truth_before) = (mask_before.get(from_x, from_y), truth_before.get(from_x, from_y));
+        if motion.backward_trust.get(x, y) > TRUSTED {
+            flicker += usize::from((before != truth_before) != (now != truth.get(x, y)));
+            flips += usize::from(truth_before == truth.get(x, y) && before != now);
+        }
+    }
+    let area = count(truth, |_, _, set| set).max(1.0);
+    (flicker as f64 / area, flips as f64 / area)
+}
+
+/// Twin of [`TruthSummary::lag`](crate::metric::TruthSummary::lag), over a whole clip of masks and truths.
+pub fn lag(clip: &[(BitMask, BitMask)], most: usize) -> i32 {
+    let mean = |lag: i32| {
+        let later = (0..clip.len()).filter_map(|t| {
+            let truth = t.checked_add_signed(-lag as isize)?;
+            Some(iou(&clip[t].0, &clip.get(truth)?.1))
+        });
+        let later: Vec<f64> = later.collect();
+        if later.is_empty() { 0.0 } else { later.iter().sum::<f64>() / later.len() as f64 }
+    };
+    let mut lags: Vec<i32> = (-(most as i32)..=most as i32).collect();
+    lags.sort_by_key(|&lag| (lag.abs(), -lag));
+    lags.into_iter().fold(0, |best, lag| if mean(lag) > mean(best) { lag } else { best })
+}
+
+/// Twin of [`Consistency`](crate::metric::Consistency) over a whole clip: constant, and correct as well.
+pub fn consistency(clip: &[(BitMask, BitMask)], window: usize) -> Option<(f64, f64)> {
+    let (mut constant, mut correct, mut windows) = (0.0, 0.0, 0.0);
+    for frames in clip.windows(window).take(clip.len().saturating_sub(window)) {
+        let (first_mask, first_truth) = &frames[0];
+        let steady = |x, y| frames.iter().all(|(_, truth)| truth.get(x, y) == first_truth.get(x, y));
+        let whole = count(first_truth, |x, y, _| steady(x, y));
+        if whole > 0.0 {
+            let same = |x, y| frames.iter().all(|(mask, _)| mask.get(x, y) == first_mask.get(x, y));
+            let right = |x, y| frames.iter().all(|(mask, truth)| mask.get(x, y) == truth.get(x, y));
+            constant += count(first_mask, |x, y, _| steady(x, y) && same(x, y)) / whole;
+            correct += count(first_mask, |x, y, _| steady(x, y) && right(x, y)) / whole;
+            windows += 1.0;
+        }
+    }
+    (windows > 0.0).then(|| (constant / windows, correct / windows))
+}
