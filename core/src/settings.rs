@@ -16,6 +16,8 @@ pub enum Method {
     Exponential,
     /// MediaPipe's smoothing weighted by uncertainty.
     Uncertainty,
+    /// Strong evidence to enter the mask, weaker evidence to stay; small parts must persist along motion.
+    Hysteresis,
     /// Evidence of the past and the future carried along optical flow and fused.
     #[default]
     Consensus,
@@ -23,8 +25,15 @@ pub enum Method {
 
 impl Method {
     /// All methods, in the order in which they are listed to people.
-    pub const ALL: [Self; 6] =
-        [Self::Consensus, Self::MovingAverage, Self::Median, Self::Exponential, Self::Uncertainty, Self::None];
+    pub const ALL: [Self; 7] = [
+        Self::Consensus,
+        Self::MovingAverage,
+        Self::Median,
+        Self::Exponential,
+        Self::Uncertainty,
+        Self::Hysteresis,
+        Self::None,
+    ];
 
     /// The name used in JSON, on the command line and in URLs.
     pub fn name(self) -> &'static str {
@@ -34,6 +43,7 @@ impl Method {
             Self::Median => "median",
             Self::Exponential => "exponential",
             Self::Uncertainty => "uncertainty",
+            Self::Hysteresis => "hysteresis",
             Self::Consensus => "consensus",
         }
     }
@@ -85,6 +95,10 @@ pub struct Settings {
     pub alpha: f32,
     /// How much of the previous output an uncertain pixel takes in `uncertainty`: 0 to 1.
     pub ratio: f32,
+    /// Probability over which a pixel enters the mask in `hysteresis`: 0.05 to 0.95.
+    pub high: f32,
+    /// Probability over which a pixel stays in the mask in `hysteresis`: 0.05 to `high`.
+    pub low: f32,
     /// Future frames used by `consensus`: 0 to 64, or `"all"`.
     pub look_ahead: LookAhead,
     /// Share of the evidence that `consensus` carries from one frame to the next: 0.5 to 1.
@@ -106,6 +120,8 @@ impl Default for Settings {
             window_size: 5,
             alpha: 0.3,
             ratio: 0.9,
+            high: 0.5,
+            low: 0.1,
             look_ahead: LookAhead::Frames(8),
             decay: 0.97,
             color_sigma: 25.0,
@@ -126,6 +142,8 @@ impl Settings {
         }
         within("alpha", self.alpha, 0.1, 0.9)?;
         within("ratio", self.ratio, 0.0, 1.0)?;
+        within("high", self.high, 0.05, 0.95)?;
+        within("low", self.low, 0.05, self.high)?;
         within("decay", self.decay, 0.5, 1.0)?;
         within("color_sigma", self.color_sigma, 1.0, 255.0)?;
         within("threshold", self.threshold(), 0.05, 0.95)?;
@@ -146,8 +164,7 @@ impl Settings {
     /// The level over which a probability of 0–255 is in the mask: `p > level` exactly where
     /// `p / 255 > threshold()`.
     pub fn threshold_level(&self) -> u8 {
-        // The product is exact in f64.
-        (f64::from(self.threshold()) * 255.0) as u8
+        level_of(self.threshold())
     }
 
     /// The size at which flow and fusion run for frames of `width`×`height`: short side `work_side`, long
@@ -162,6 +179,12 @@ impl Settings {
         let long = (long * side + short) / (2 * short) * 2;
         if width < height { (side, long) } else { (long, side) }
     }
+}
+
+/// The level over which a probability of 0–255 is over `share` of 0–1.
+pub(crate) fn level_of(share: f32) -> u8 {
+    // The product is exact in f64.
+    (f64::from(share) * 255.0) as u8
 }
 
 fn setting(field: &'static str, value: impl ToString, allowed: &str) -> Error {

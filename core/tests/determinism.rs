@@ -12,7 +12,7 @@ use steadymask_core::{
 use synthetic::{HEIGHT, WIDTH};
 
 /// What every platform must give. A change here means that results change: say so where it is made.
-const EXPECTED: u64 = 0x86061de83e009e25;
+const EXPECTED: u64 = 0x4449ab726c6246ec;
 
 /// FNV-1a, 64 bits.
 struct Hash(u64);

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use proptest::{collection::vec, prelude::*};
 use steadymask_core::{
     All, BitMask, ColorMatrix, ColorRange, I420, LookAhead, Motion, Plane,
-    filter::{self, Consensus, Exponential, Median, MovingAverage, TemporalFilter, Uncertainty},
+    filter::{
+        self, Connectivity, Consensus, Exponential, Hysteresis, Median, MovingAverage, TemporalFilter, Uncertainty,
+    },
     metric, reference, resize, rgb_from_i420,
 };
 
@@ -50,6 +52,21 @@ fn motion((width, height): (usize, usize)) -> impl Strategy<Value = Motion> {
 fn moving_shot() -> impl Strategy<Value = (Vec<Plane<u8>>, Vec<Motion>)> {
     (1..20usize, 1..20usize, 1..7usize).prop_flat_map(|(width, height, frames)| {
         (vec(plane((width, height)), frames), vec(motion((width, height)), frames - 1))
+    })
+}
+
+/// Of a size at which a part of one or two pixels is small. What is seen comes in blocks, whose edges are ragged.
+fn speckled_shot() -> impl Strategy<Value = (Vec<Plane<u8>>, Vec<Motion>)> {
+    let frame = |(width, height): (usize, usize)| {
+        (plane((width, height)), plane((width.div_ceil(9), height.div_ceil(9)))).prop_map(|(fine, coarse)| {
+            Plane::from_fn(fine.width(), fine.height(), |x, y| match coarse.get(x / 9, y / 9) {
+                block if fine.get(x, y) < 240 => block,
+                _ => fine.get(x, y).wrapping_mul(37),
+            })
+        })
+    };
+    (60..68usize, 60..80usize, 1..8usize).prop_flat_map(move |(width, height, frames)| {
+        (vec(frame((width, height)), frames), vec(motion((width, height)), frames - 1))
     })
 }
 
@@ -175,5 +192,33 @@ proptest! {
         assert_rounded(&fixed_lag, &reference::filter::consensus(&shot, &motions, decay, frames as usize), slack);
         let offline = run(&mut Consensus::new(decay, LookAhead::All(All::All)), &shot, &motions);
         assert_rounded(&offline, &reference::filter::consensus(&shot, &motions, decay, shot.len()), slack);
+    }
+    #[test]
+    fn components(mask in size().prop_flat_map(mask), value in any::<bool>()) {
+        let mask = Plane::from_fn(mask.width(), mask.height(), |x, y| mask.get(x, y));
+        for (connectivity, corners) in [(Connectivity::Four, false), (Connectivity::Eight, true)] {
+            let pixels = |part: Vec<filter::Run>| -> Vec<_> {
+                part.into_iter().flat_map(|(y, columns)| columns.map(move |x| (x, y))).collect()
+            };
+            let fast: Vec<_> = filter::components(&mask, value, connectivity).into_iter().map(pixels).collect();
+            prop_assert_eq!(fast, reference::filter::components(&mask, value, corners));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hysteresis((shot, motions) in speckled_shot(), high in 0.05..0.95f32, share in 0.0..1.0f32) {
+        let low = 0.05 + share * (high - 0.05);
+        let masks = reference::filter::hysteresis(&shot, &motions, high, low);
+        let fast = run(&mut Hysteresis::new(high, low), &shot, &motions);
+        prop_assert_eq!(fast.len(), masks.len());
+        for (fast, (mask, plane)) in fast.iter().zip(masks.iter().zip(&shot)) {
+            for (fast, (mask, &p)) in fast.data().iter().zip(mask.data().iter().zip(plane.data())) {
+                prop_assert_eq!(*fast, if *mask == 1 { p.max(128) } else { p.min(127) });
+            }
+        }
     }
 }

@@ -47,13 +47,17 @@ fn hard(plane: &Plane<u8>) -> Plane<u8> {
     plane.map(|&p| if p > 127 { 255 } else { 0 })
 }
 
+/// Whether the method moves the dividing line of uncertain pixels, so that only certain ones stay as they are.
+fn moves_uncertain(method: Method) -> bool {
+    matches!(method, Method::Consensus | Method::Hysteresis)
+}
+
 #[test]
 fn a_still_clip_stays_as_it_is() {
     let (frame, soft) = clip().swap_remove(0);
     let hard: Vec<_> = soft.iter().map(hard).collect();
     for settings in all_settings() {
-        // Consensus moves the dividing line of uncertain pixels, so only certain ones stay.
-        let probabilities = if settings.method == Method::Consensus { &hard } else { &soft };
+        let probabilities = if moves_uncertain(settings.method) { &hard } else { &soft };
         let (finished, summary) = stabilize(&settings, &vec![(frame.clone(), probabilities.clone()); 6]);
         for frame in finished {
             assert_eq!(&frame.stabilized, probabilities, "{settings:?}, frame {}", frame.index);
@@ -73,7 +77,7 @@ fn constant_probabilities_stay_constant() {
             for planes in planes(&settings, &constant) {
                 let first = planes[0].data()[0];
                 assert!(planes[0].data().iter().all(|&p| p == first), "{settings:?}, level {level}");
-                if certain || settings.method != Method::Consensus {
+                if certain || !moves_uncertain(settings.method) {
                     assert_eq!(first, level, "{settings:?}");
                 }
             }
@@ -134,6 +138,7 @@ fn frames_are_held_back_no_longer_than_the_look_ahead() {
         (Settings { method: Method::Uncertainty, ..Settings::default() }, 0),
         (Settings { method: Method::Median, window_size: 7, ..Settings::default() }, 3),
         (Settings { method: Method::MovingAverage, window_size: 3, ..Settings::default() }, 1),
+        (Settings { method: Method::Hysteresis, ..Settings::default() }, 2),
         (looking(LookAhead::Frames(0)), 0),
         (looking(LookAhead::Frames(4)), 4),
         (looking(LookAhead::All(All::All)), FRAMES),
@@ -229,6 +234,8 @@ fn bad_input_is_refused_and_the_clip_goes_on() {
     assert_eq!(fails(&settings, 5, 5, 0), "frame 0 brings 0 probability planes, expected 1");
     let bad = Settings { decay: f32::NAN, ..settings.clone() };
     assert_eq!(fails(&bad, 5, 5, 1), "invalid decay: NaN (expected 0.5 to 1)");
+    let bad = Settings { high: 0.4, low: 0.5, ..settings.clone() };
+    assert_eq!(fails(&bad, 5, 5, 1), "invalid low: 0.5 (expected 0.05 to 0.4)");
 
     let mut stabilizer = Stabilizer::new(&settings, WIDTH, HEIGHT, 2).unwrap();
     let (frame, probabilities) = clip().swap_remove(0);

@@ -126,6 +126,7 @@ texts! {
     method_median: "Median", "Медиана";
     method_exponential: "Exponential smoothing", "Экспоненциальное сглаживание";
     method_uncertainty: "Uncertainty-weighted smoothing", "Сглаживание по неуверенности";
+    method_hysteresis: "Hysteresis and persistence", "Гистерезис и постоянство";
     method_consensus: "Motion-compensated consensus", "Консенсус с учётом движения";
     about_none: "What the network says, frame by frame", "То, что говорит сеть, кадр за кадром";
     about_moving_average: "Mean of neighbouring frames; calm, but trails behind motion",
@@ -135,11 +136,15 @@ texts! {
     about_exponential: "Each frame leans on the one before it", "Каждый кадр опирается на предыдущий";
     about_uncertainty: "Only pixels the network is unsure of lean on the past",
         "На прошлое опираются лишь те точки, в которых сеть не уверена";
+    about_hysteresis: "Hard to enter the mask, easy to stay; specks and holes that do not last are dropped",
+        "В маску трудно попасть, легко остаться; недолгие крапинки и дыры убираются";
     about_consensus: "Evidence of past and future frames, carried along the motion and fused",
         "Свидетельства прошлых и будущих кадров переносятся вдоль движения и сливаются";
     window_size: "Window, frames", "Окно, кадров";
     alpha: "Weight of the present frame", "Вес текущего кадра";
     ratio: "Share of the past", "Доля прошлого";
+    high: "Probability to enter", "Вероятность для входа";
+    low: "Probability to stay", "Вероятность, чтобы остаться";
     look_ahead: "Look-ahead, frames", "Заглядывание вперёд, кадров";
     look_ahead_hint: "0 uses the past only, “all” the whole clip", "0: только прошлое, «all»: всё видео";
     decay: "Evidence carried on", "Доля переносимых свидетельств";

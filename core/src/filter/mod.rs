@@ -2,8 +2,10 @@
 //!
 //! A filter sees one shot only: the [`Stabilizer`](crate::Stabilizer) finishes it at every scene cut.
 
+mod components;
 mod consensus;
 mod exponential;
+mod hysteresis;
 mod local_maximum;
 mod median;
 mod moving_average;
@@ -13,8 +15,10 @@ mod window;
 
 use std::sync::Arc;
 
+pub use components::{Connectivity, Run, components};
 pub use consensus::{Consensus, LEAST_PROBABILITY, LEAST_WEIGHT, PEAK_SHARE};
 pub use exponential::Exponential;
+pub use hysteresis::{Hysteresis, SMALL_SHARE, VOTES};
 pub use local_maximum::local_maximum;
 pub use median::Median;
 pub use moving_average::MovingAverage;
@@ -42,6 +46,7 @@ pub fn from_settings(settings: &Settings) -> Box<dyn TemporalFilter> {
         Method::Median => Box::new(Median::new(settings.window_size as usize)),
         Method::Exponential => Box::new(Exponential::new(settings.alpha)),
         Method::Uncertainty => Box::new(Uncertainty::new(settings.ratio)),
+        Method::Hysteresis => Box::new(Hysteresis::new(settings.high, settings.low)),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::{
     Motion, Plane,
-    filter::{LEAST_PROBABILITY, LEAST_WEIGHT, PEAK_SHARE},
-    flow::{Flow, warp},
+    filter::{LEAST_PROBABILITY, LEAST_WEIGHT, PEAK_SHARE, SMALL_SHARE, VOTES},
+    flow::{Flow, TRUSTED, warp},
 };
 
 /// For each frame, the value of each pixel out of `value(t, i)`, where `i` counts the pixels row by row.
@@ -98,6 +98,91 @@ pub fn consensus(shot: &[Plane<u8>], motions: &[Motion], decay: f32, look_ahead:
         })
     };
     (0..shot.len()).map(at).collect()
+}
+
+/// Twin of [`Hysteresis`](crate::filter::Hysteresis): 1 in the mask, 0 outside. `motions[t]` lies between frames t and
+/// t + 1.
+pub fn hysteresis(shot: &[Plane<u8>], motions: &[Motion], high: f32, low: f32) -> Vec<Plane<u8>> {
+    let (width, height) = shot[0].size();
+    let over = |t: usize, x, y, share: f32| f64::from(shot[t].get(x, y)) > 255.0 * f64::from(share);
+    let pixel = |[x, y]: [f32; 2]| {
+        let nearest = |position: f32, side: usize| (position + 0.5).floor().clamp(0.0, side as f32 - 1.0) as usize;
+        (nearest(x, width), nearest(y, height))
+    };
+    // Where a point of frame `from` lies in frame `to`; `None` where the flow that leads there is not trusted.
+    let carried = |mut point: [f32; 2], from: usize, to: usize| {
+        let mut t = from;
+        while t != to {
+            let motion = &motions[if to > from { t } else { t - 1 }];
+            let (flow, trust) = match to > from {
+                true => (&motion.forward, &motion.forward_trust),
+                false => (&motion.backward, &motion.backward_trust),
+            };
+            let (x, y) = pixel(point);
+            if trust.get(x, y) <= TRUSTED {
+                return None;
+            }
+            let [dx, dy] = flow.get(x, y);
+            point = [point[0] + dx, point[1] + dy];
+            t = if to > from { t + 1 } else { t - 1 };
+        }
+        Some(pixel(point))
+    };
+    let mut on: Vec<Plane<bool>> = Vec::new();
+    for t in 0..shot.len() {
+        let stays = |x: usize, y: usize| {
+            let before = t.checked_sub(1).and_then(|before| carried([x as f32, y as f32], t, before));
+            before.is_some_and(|(x, y)| on[t - 1].get(x, y))
+        };
+        let plane = Plane::from_fn(width, height, |x, y| over(t, x, y, high) || over(t, x, y, low) && stays(x, y));
+        on.push(plane);
+    }
+    let at = |t: usize| {
+        let mut voted = on[t].clone();
+        for (kind, corners) in [(true, true), (false, false)] {
+            for part in components(&voted, kind, corners) {
+                let window = t.saturating_sub(VOTES / 2)..(t + VOTES / 2 + 1).min(shot.len());
+                let meets = |&other: &usize| {
+                    let lands = |&&(x, y): &&(usize, usize)| {
+                        carried([x as f32, y as f32], t, other).is_some_and(|(x, y)| on[other].get(x, y) == kind)
+                    };
+                    other == t || 2 * part.iter().filter(lands).count() >= part.len()
+                };
+                let frames = window.len();
+                let small = (part.len() as f64) < f64::from(SMALL_SHARE) * (width * height) as f64;
+                if small && 2 * window.filter(meets).count() <= frames {
+                    part.iter().for_each(|&(x, y)| voted.row_mut(y)[x] = !kind);
+                }
+            }
+        }
+        voted.map(|&on| u8::from(on))
+    };
+    (0..shot.len()).map(at).collect()
+}
+
+/// Twin of [`components`](crate::filter::components) by flood fill: the pixels of each part, sorted row by row.
+pub fn components(mask: &Plane<bool>, value: bool, corners: bool) -> Vec<Vec<(usize, usize)>> {
+    let (width, height) = mask.size();
+    let mut seen = mask.map(|_| false);
+    let mut parts = Vec::new();
+    for (x, y) in (0..height).flat_map(|y| (0..width).map(move |x| (x, y))) {
+        let mut part = Vec::new();
+        let mut waiting = vec![(x, y)];
+        while let Some((x, y)) = waiting.pop() {
+            if mask.get(x, y) != value || std::mem::replace(&mut seen.row_mut(y)[x], true) {
+                continue;
+            }
+            part.push((x, y));
+            let around = (y.saturating_sub(1)..(y + 2).min(height))
+                .flat_map(|v| (x.saturating_sub(1)..(x + 2).min(width)).map(move |u| (u, v)));
+            waiting.extend(around.filter(|&(u, v)| corners || u == x || v == y));
+        }
+        if !part.is_empty() {
+            part.sort_by_key(|&(x, y)| (y, x));
+            parts.push(part);
+        }
+    }
+    parts
 }
 
 /// Twin of [`local_maximum`](crate::filter::local_maximum) at one pixel.

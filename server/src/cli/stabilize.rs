@@ -28,7 +28,7 @@ pub struct Args {
     /// Classes to keep, for instance person,dog [default: all but the background].
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     classes: Vec<String>,
-    /// consensus, moving_average, median, exponential, uncertainty or none.
+    /// consensus, moving_average, median, exponential, uncertainty, hysteresis or none.
     #[arg(long, default_value_t = Method::default().name().to_owned(), value_name = "NAME")]
     method: String,
     /// Frames in the window of moving_average and median: 3, 5, 7 or 9.
@@ -40,6 +40,12 @@ pub struct Args {
     /// How much of the previous output an uncertain pixel takes in uncertainty: 0 to 1.
     #[arg(long, default_value_t = Settings::default().ratio)]
     ratio: f32,
+    /// Probability over which a pixel enters the mask in hysteresis: 0.05 to 0.95.
+    #[arg(long, default_value_t = Settings::default().high)]
+    high: f32,
+    /// Probability over which a pixel stays in the mask in hysteresis: 0.05 to that of --high.
+    #[arg(long, default_value_t = Settings::default().low)]
+    low: f32,
     /// Future frames that consensus uses: 0 to 64, or all (the whole clip then stays in memory).
     #[arg(long, default_value = "8", value_parser = look_ahead, value_name = "FRAMES")]
     look_ahead: LookAhead,
@@ -79,6 +85,8 @@ impl Args {
             window_size: self.window_size,
             alpha: self.alpha,
             ratio: self.ratio,
+            high: self.high,
+            low: self.low,
             look_ahead: self.look_ahead,
             decay: self.decay,
             color_sigma: self.color_sigma,

@@ -15,6 +15,10 @@ pub enum Field {
     Alpha,
     /// [`Settings::ratio`]
     Ratio,
+    /// [`Settings::high`]
+    High,
+    /// [`Settings::low`]
+    Low,
     /// [`Settings::look_ahead`]
     LookAhead,
     /// [`Settings::threshold`]
@@ -29,11 +33,13 @@ pub enum Field {
 
 impl Field {
     /// All fields, in the order in which they are shown.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Method,
         Self::WindowSize,
         Self::Alpha,
         Self::Ratio,
+        Self::High,
+        Self::Low,
         Self::LookAhead,
         Self::Threshold,
         Self::Decay,
@@ -48,6 +54,8 @@ impl Field {
             Self::WindowSize => "window_size",
             Self::Alpha => "alpha",
             Self::Ratio => "ratio",
+            Self::High => "high",
+            Self::Low => "low",
             Self::LookAhead => "look_ahead",
             Self::Threshold => "threshold",
             Self::Decay => "decay",
@@ -63,6 +71,7 @@ impl Field {
             Self::WindowSize => matches!(method, Method::MovingAverage | Method::Median),
             Self::Alpha => method == Method::Exponential,
             Self::Ratio => method == Method::Uncertainty,
+            Self::High | Self::Low => method == Method::Hysteresis,
             Self::LookAhead | Self::Decay | Self::ColorSigma => method == Method::Consensus,
         }
     }
@@ -74,6 +83,8 @@ impl Field {
             Self::WindowSize => settings.window_size.to_string(),
             Self::Alpha => settings.alpha.to_string(),
             Self::Ratio => settings.ratio.to_string(),
+            Self::High => settings.high.to_string(),
+            Self::Low => settings.low.to_string(),
             Self::LookAhead => match settings.look_ahead {
                 LookAhead::Frames(frames) => frames.to_string(),
                 LookAhead::All(_) => "all".to_owned(),
@@ -95,6 +106,8 @@ impl Field {
             Self::WindowSize => settings.window_size = whole(),
             Self::Alpha => settings.alpha = real(),
             Self::Ratio => settings.ratio = real(),
+            Self::High => settings.high = real(),
+            Self::Low => settings.low = real(),
             Self::LookAhead if text == "all" => settings.look_ahead = LookAhead::All(steadymask_core::All::All),
             Self::LookAhead => settings.look_ahead = LookAhead::Frames(whole()),
             Self::Threshold => settings.threshold = Some(real()),
@@ -189,14 +202,21 @@ impl Form {
 
     /// Why `field` is refused, if it is.
     pub fn refusal(&self, field: Field) -> Option<Refusal> {
-        let text = self.text(field);
-        if text.is_empty() {
-            return None;
-        }
         let mut settings = Settings::default();
-        match field.read(text, &mut settings).and_then(|()| settings.validate()) {
-            Err(Error::Setting { allowed, .. }) => Some(Refusal {
-                value: text.to_owned(),
+        let mut read = |field: Field| match self.text(field) {
+            "" => Ok(()),
+            text => field.read(text, &mut settings),
+        };
+        // The range of the lower threshold ends at the higher, whose own text is refused elsewhere.
+        if field == Field::Low && self.refusal(Field::High).is_none() {
+            read(Field::High).ok()?;
+        }
+        match read(field).and_then(|()| settings.validate()) {
+            Err(Error::Setting { field: refused, allowed, .. }) if refused == field.name() => Some(Refusal {
+                value: match self.text(field) {
+                    "" => field.text_of(&settings),
+                    text => text.to_owned(),
+                },
                 allowed: allowed.replace(" to ", "–").replace(" or ", ", ").replace(",,", ","),
             }),
             _ => None,
@@ -255,6 +275,7 @@ mod tests {
             "method=exponential&alpha=0.45&threshold=0.4",
             "look_ahead=all&decay=0.9&color_sigma=20&work_side=480",
             "method=uncertainty&ratio=0.7",
+            "method=hysteresis&high=0.8&low=0.6",
         ];
         for query in queries {
             let form = Form::from_query(query);
@@ -319,6 +340,18 @@ mod tests {
         let form = Form::from_query("method=magic");
         assert!(form.refusal(Field::Method).is_some_and(|refusal| refusal.allowed.contains("median")));
         assert_eq!(form.method(), Method::Consensus);
+    }
+
+    #[test]
+    fn the_lower_threshold_may_not_be_over_the_higher() {
+        let refused = |query: &str, field| Form::from_query(query).refusal(field).map(|r| (r.value, r.allowed));
+        let low = |value: &str, allowed: &str| Some((value.to_owned(), allowed.to_owned()));
+        assert_eq!(refused("high=0.8&low=0.6", Field::Low), None);
+        assert_eq!(refused("high=0.6&low=0.8", Field::Low), low("0.8", "0.05–0.6"));
+        assert_eq!(refused("high=0.6&low=0.8", Field::High), None);
+        assert_eq!(refused("high=0.06", Field::Low), low("0.1", "0.05–0.06"), "the default is refused, too");
+        assert_eq!(refused("high=2&low=0.3", Field::Low), None);
+        assert_eq!(refused("high=2&low=0.3", Field::High), low("2", "0.05–0.95"));
     }
 
     #[test]

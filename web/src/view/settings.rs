@@ -39,7 +39,7 @@ pub fn SettingsView(props: &SettingsProps) -> Html {
         }
     };
     let (main, more) = (
-        [Field::WindowSize, Field::Alpha, Field::Ratio, Field::LookAhead, Field::Threshold],
+        [Field::WindowSize, Field::Alpha, Field::Ratio, Field::High, Field::Low, Field::LookAhead, Field::Threshold],
         [Field::Decay, Field::ColorSigma, Field::WorkSide],
     );
     let more_open = more.iter().any(|&field| !props.form.text(field).is_empty());
@@ -128,6 +128,7 @@ fn MethodView(props: &FormProps) -> Html {
         Method::Median => (texts.method_median, texts.about_median),
         Method::Exponential => (texts.method_exponential, texts.about_exponential),
         Method::Uncertainty => (texts.method_uncertainty, texts.about_uncertainty),
+        Method::Hysteresis => (texts.method_hysteresis, texts.about_hysteresis),
         Method::Consensus => (texts.method_consensus, texts.about_consensus),
     };
     let onchange = {
@@ -181,6 +182,8 @@ fn FieldView(props: &FieldProps) -> Html {
         Field::WindowSize => texts.window_size,
         Field::Alpha => texts.alpha,
         Field::Ratio => texts.ratio,
+        Field::High => texts.high,
+        Field::Low => texts.low,
         Field::LookAhead => texts.look_ahead,
         Field::Threshold => texts.threshold,
         Field::Decay => texts.decay,
