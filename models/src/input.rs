@@ -1,10 +1,57 @@
 //! Frames on their way into a network.
 
+use std::borrow::Cow;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use steadymask_core::{Plane, Rgb, resize};
 
+use crate::pillow;
+
 /// No side of an input is shorter: below that the deep layers see nothing but padding.
 const SHORTEST: usize = 33;
+
+/// How a frame comes to the size of a network's input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scaling {
+    /// By area averaging where a side shrinks, bilinearly where none does.
+    Area,
+    /// As Pillow's antialiased bilinear filter, and so torchvision's transforms, to the bit.
+    Pillow,
+}
+
+/// What becomes of frames before a network sees them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Preparation {
+    pub(crate) sides: Sides,
+    pub(crate) scaling: Scaling,
+    pub(crate) normalization: Normalization,
+}
+
+impl Preparation {
+    /// torchvision's `SemanticSegmentation` transform. Its networks are shown pictures with a short side of 520; they
+    /// were trained on crops of pictures half to twice that size.
+    pub(crate) const TORCHVISION: Self = Self {
+        sides: Sides { short: (260, 520), longest: 2080, step: 1, published: Some(520) },
+        scaling: Scaling::Pillow,
+        normalization: Normalization { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] },
+    };
+
+    /// Makes frames a network's input of `width`×`height`.
+    ///
+    /// # Shapes
+    /// `[frames, 3, height, width]`
+    pub(crate) fn tensor(&self, frames: &[&Plane<Rgb>], (width, height): (usize, usize), device: &Device) -> Tensor<4> {
+        let table = self.normalization.table();
+        let mut values = Vec::with_capacity(frames.len() * 3 * width * height);
+        for frame in frames {
+            let frame = scaled(frame, (width, height), self.scaling);
+            for (c, table) in table.iter().enumerate() {
+                values.extend(frame.data().iter().map(|pixel| table[usize::from(pixel[c])]));
+            }
+        }
+        Tensor::from_data(TensorData::new(values, [frames.len(), 3, height, width]), device)
+    }
+}
 
 /// Which input sizes a network is given. All sides are of the form `step · k + 1`.
 #[derive(Debug, Clone, Copy)]
@@ -15,13 +62,11 @@ pub(crate) struct Sides {
     pub(crate) longest: usize,
     /// Distance of the lengths accepted, in pixels.
     pub(crate) step: usize,
+    /// Length of the short side at which the network was published, for logits that others can check.
+    pub(crate) published: Option<usize>,
 }
 
 impl Sides {
-    /// torchvision's segmentation networks are shown pictures with a short side of 520; they were trained on crops
-    /// of pictures half to twice that size.
-    pub(crate) const TORCHVISION: Self = Self { short: (260, 520), longest: 2080, step: 1 };
-
     /// The input size `(width, height)` for frames of `width`×`height`: their aspect ratio as nearly as
     /// `step` allows.
     pub(crate) fn of_frame(self, width: usize, height: usize) -> (usize, usize) {
@@ -34,6 +79,20 @@ impl Sides {
         };
         (side(width), side(height))
     }
+
+    /// The input size at which the network was published: the short side as torchvision's `resize` makes it, the long
+    /// one in proportion, rounded down; frames over four times as long as wide, and networks that were published for
+    /// no size, as in [`Self::of_frame`].
+    pub(crate) fn of_published(self, width: usize, height: usize) -> (usize, usize) {
+        let (short, long) = (width.min(height), width.max(height));
+        match self.published {
+            Some(side) if side * long / short <= self.longest => {
+                let long = side * long / short;
+                if width <= height { (side, long) } else { (long, side) }
+            }
+            _ => self.of_frame(width, height),
+        }
+    }
 }
 
 /// How 8-bit colours become a network's input: `(value / 255 − mean) / deviation`, for red, green, blue.
@@ -44,50 +103,33 @@ pub(crate) struct Normalization {
 }
 
 impl Normalization {
-    /// The statistics of ImageNet's pictures, which torchvision's networks expect.
-    pub(crate) const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
-
     /// The input for each channel and each of the 256 levels.
     fn table(self) -> [[f32; 256]; 3] {
         std::array::from_fn(|c| std::array::from_fn(|level| (level as f32 / 255.0 - self.mean[c]) / self.deviation[c]))
     }
 }
 
-/// Scales frames to `width`×`height` (by area averaging where a side shrinks, bilinearly where none does) and
-/// makes them a network's input.
-///
-/// # Shapes
-/// `[frames, 3, height, width]`
-pub(crate) fn tensor_from_frames(
-    frames: &[&Plane<Rgb>],
-    (width, height): (usize, usize),
-    normalization: Normalization,
-    device: &Device,
-) -> Tensor<4> {
-    let table = normalization.table();
-    let mut values = Vec::with_capacity(frames.len() * 3 * width * height);
-    for frame in frames {
-        let shrunk;
-        let frame = if width < frame.width() || height < frame.height() {
-            shrunk = resize::area_rgb(frame, width, height);
-            &shrunk
-        } else {
-            *frame
-        };
-        for (c, table) in table.iter().enumerate() {
-            let channel = resize::bilinear(&frame.map(|pixel| pixel[c]), width, height);
-            values.extend(channel.data().iter().map(|&level| table[usize::from(level)]));
-        }
+/// The frame at another size.
+fn scaled(frame: &Plane<Rgb>, (width, height): (usize, usize), scaling: Scaling) -> Cow<'_, Plane<Rgb>> {
+    if frame.size() == (width, height) {
+        return Cow::Borrowed(frame);
     }
-    Tensor::from_data(TensorData::new(values, [frames.len(), 3, height, width]), device)
+    if scaling == Scaling::Pillow {
+        return Cow::Owned(pillow::bilinear(frame, width, height));
+    }
+    if width < frame.width() || height < frame.height() {
+        return Cow::Owned(resize::area_rgb(frame, width, height));
+    }
+    let channels: [_; 3] = std::array::from_fn(|c| resize::bilinear(&frame.map(|pixel| pixel[c]), width, height));
+    Cow::Owned(Plane::from_fn(width, height, |x, y| std::array::from_fn(|c| channels[c].get(x, y))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const EMBEDDED: Sides = Sides { short: (241, 241), longest: 1025, step: 16 };
-    const FREE: Sides = Sides::TORCHVISION;
+    const EMBEDDED: Sides = Sides { short: (241, 241), longest: 1025, step: 16, published: None };
+    const FREE: Sides = Preparation::TORCHVISION.sides;
 
     #[test]
     fn input_sizes_keep_the_aspect_ratio_within_bounds() {
@@ -109,7 +151,8 @@ mod tests {
     fn frames_become_planes_of_numbers() {
         let frame = Plane::from_fn(2, 1, |x, _| if x == 0 { [0, 255, 51] } else { [255, 0, 51] });
         let normalization = Normalization { mean: [0.5; 3], deviation: [0.5; 3] };
-        let tensor = tensor_from_frames(&[&frame, &frame], (2, 1), normalization, &Device::flex());
+        let preparation = Preparation { sides: EMBEDDED, scaling: Scaling::Area, normalization };
+        let tensor = preparation.tensor(&[&frame, &frame], (2, 1), &Device::flex());
         assert_eq!(tensor.dims(), [2, 3, 1, 2]);
         let values: Vec<f32> = tensor.into_data().try_to_vec().expect("32-bit floats");
         for values in values.chunks(6) {
@@ -117,5 +160,22 @@ mod tests {
                 assert!((value - expected).abs() < 1e-6, "{values:?}");
             }
         }
+    }
+
+    #[test]
+    fn published_sizes_are_torchvisions() {
+        for (frame, size) in [
+            ((854, 480), (925, 520)),
+            ((480, 854), (520, 925)),
+            ((1920, 1080), (924, 520)),
+            ((500, 375), (693, 520)),
+            ((100, 100), (520, 520)),
+            ((520, 2080), (520, 2080)),
+            // torchvision has no limit here.
+            ((500, 2081), (500, 2080)),
+        ] {
+            assert_eq!(FREE.of_published(frame.0, frame.1), size, "{frame:?}");
+        }
+        assert_eq!(EMBEDDED.of_published(428, 240), (433, 241));
     }
 }

@@ -7,7 +7,7 @@
 //! - `net`: the networks, one file each; they differ in layers and in how frames go in and logits come out.
 //! - `weights`: state dictionaries, from safetensors or PyTorch files, under the names torchvision gives.
 //! - `device`: which processor, and why.
-//! - `input`, `output`: frames to the network's input; logits to probabilities.
+//! - `input`, `output`: frames to the network's input; logits to probabilities. `pillow`: how torchvision scales.
 //!
 //! Features: `embedded` (default) carries the default network's weights in the binary; `wgpu` adds the GPU
 //! (WebGPU in the browser).
@@ -34,12 +34,13 @@ mod error;
 mod input;
 mod net;
 mod output;
+mod pillow;
 mod segmenter;
 mod weights;
 
 pub use device::{DeviceChoice, DeviceReport};
 pub use error::{Error, Result};
-pub use segmenter::{ModelInfo, Segmenter, VOC_CLASSES};
+pub use segmenter::{FrameLogits, ModelInfo, Segmenter, VOC_CLASSES};
 
 /// Runs a future of this crate to its end on this thread. Browsers cannot block: there, await it.
 #[cfg(not(target_arch = "wasm32"))]

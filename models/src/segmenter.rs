@@ -2,12 +2,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
 use steadymask_core::{Plane, Rgb};
 
-use crate::{
-    DeviceChoice, DeviceReport, Error, Result, device, input::tensor_from_frames, net::Network, output::Logits,
-    weights::StateDict,
-};
+use crate::{DeviceChoice, DeviceReport, Error, Result, device, net::Network, output::Logits, weights::StateDict};
 
-/// The classes of PASCAL VOC, which both networks tell apart.
+/// The classes of PASCAL VOC, in the order in which the published networks number them.
 pub const VOC_CLASSES: [&str; 21] = [
     "background",
     "aeroplane",
@@ -43,6 +40,15 @@ pub struct ModelInfo {
     pub parameters: usize,
     /// The classes it tells apart, by number; 0 is the background.
     pub classes: Vec<String>,
+}
+
+/// What a network says of a frame, before it is made probabilities.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FrameLogits {
+    /// A number for each class and place, row by row.
+    pub values: Vec<f32>,
+    /// `[classes, height, width]` of the network's grid.
+    pub shape: [usize; 3],
 }
 
 /// A network, ready on its device.
@@ -151,27 +157,37 @@ impl Segmenter {
     /// [`Error::FrameSize`], [`Error::ClassId`]; [`Error::DeviceFailed`] and [`Error::Garbage`] when the device
     /// does.
     pub async fn segment(&self, frames: &[&Plane<Rgb>], class_ids: &[usize]) -> Result<Vec<Vec<Plane<u8>>>> {
-        let Some(first) = frames.first() else { return Ok(Vec::new()) };
-        let size = first.size();
-        if let Some((index, frame)) = frames.iter().enumerate().find(|(_, frame)| frame.size() != size) {
-            let (width, height) = frame.size();
-            return Err(Error::FrameSize { index, width, height, expected_width: size.0, expected_height: size.1 });
-        }
+        let Some(size) = common_size(frames)? else { return Ok(Vec::new()) };
         let last = self.classes().len() - 1;
         if let Some(&id) = class_ids.iter().find(|&&id| id > last) {
             return Err(Error::ClassId { id, last });
         }
 
         let architecture = self.network.architecture;
-        let input_size = architecture.sides.of_frame(size.0, size.1);
-        let input = tensor_from_frames(frames, input_size, architecture.normalization, &self.device);
-        let (values, shape) = self.logits(input).await?;
+        let input_size = architecture.preparation.sides.of_frame(size.0, size.1);
+        let input = architecture.preparation.tensor(frames, input_size, &self.device);
+        let (values, shape) = self.forward(input).await?;
         let logits = Logits { values, shape, alignment: architecture.alignment, input: input_size };
         Ok((0..frames.len()).map(|index| logits.probabilities(index, size, class_ids)).collect())
     }
 
+    /// The logits of each frame of a batch of one size, as the network gives them: for torchvision's networks those
+    /// that its `SemanticSegmentation` transform leads to, so that anyone can check them.
+    ///
+    /// # Errors
+    /// [`Error::FrameSize`]; [`Error::DeviceFailed`] and [`Error::Garbage`] when the device does.
+    pub async fn logits(&self, frames: &[&Plane<Rgb>]) -> Result<Vec<FrameLogits>> {
+        let Some((width, height)) = common_size(frames)? else { return Ok(Vec::new()) };
+        let preparation = self.network.architecture.preparation;
+        let input_size = preparation.sides.of_published(width, height);
+        let (values, shape) = self.forward(preparation.tensor(frames, input_size, &self.device)).await?;
+        let shape = [shape[1], shape[2], shape[3]];
+        let frames = values.chunks_exact(shape.iter().product());
+        Ok(frames.map(|values| FrameLogits { values: values.to_vec(), shape }).collect())
+    }
+
     /// Runs the network and reads its logits back: values and shape `[batch, classes, height, width]`.
-    async fn logits(&self, input: Tensor<4>) -> Result<(Vec<f32>, [usize; 4])> {
+    async fn forward(&self, input: Tensor<4>) -> Result<(Vec<f32>, [usize; 4])> {
         let failed = |reason: String| Error::DeviceFailed { device: self.report.name.clone(), reason };
         let logits = self.network.forward(input);
         let shape = logits.dims();
@@ -192,9 +208,9 @@ impl Segmenter {
 
         let picture = Plane::from_fn(SIDE, SIDE, |x, y| [(x * 3) as u8, (y * 3) as u8, (x * y % 251) as u8]);
         let run = async |segmenter: &Self| {
-            let normalization = segmenter.network.architecture.normalization;
-            let input = tensor_from_frames(&[&picture], (SIDE, SIDE), normalization, &segmenter.device);
-            segmenter.logits(input).await.map(|(values, _)| values).map_err(|e| e.to_string())
+            let preparation = segmenter.network.architecture.preparation;
+            let input = preparation.tensor(&[&picture], (SIDE, SIDE), &segmenter.device);
+            segmenter.forward(input).await.map(|(values, _)| values).map_err(|e| e.to_string())
         };
         let (ours, expected) = (run(self).await?, run(other).await?);
         let largest = expected.iter().fold(0f32, |m, v| m.max(v.abs()));
@@ -203,6 +219,22 @@ impl Segmenter {
             Ok(())
         } else {
             Err(format!("it computes wrongly: a logit is off by {apart}, with {largest} the largest"))
+        }
+    }
+}
+
+/// The size that all frames have; `None` where there are none.
+///
+/// # Errors
+/// [`Error::FrameSize`] for the first of another size than the first frame's.
+fn common_size(frames: &[&Plane<Rgb>]) -> Result<Option<(usize, usize)>> {
+    let Some(first) = frames.first() else { return Ok(None) };
+    let (expected_width, expected_height) = first.size();
+    match frames.iter().enumerate().find(|(_, frame)| frame.size() != first.size()) {
+        None => Ok(Some(first.size())),
+        Some((index, frame)) => {
+            let (width, height) = frame.size();
+            Err(Error::FrameSize { index, width, height, expected_width, expected_height })
         }
     }
 }

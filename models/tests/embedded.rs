@@ -50,6 +50,24 @@ fn a_batch_gives_what_its_frames_give_alone() {
 }
 
 #[test]
+fn logits_are_what_probabilities_are_made_of() {
+    let frames = [frame(90, 61, 1), frame(90, 61, 2)];
+    let logits = block_on(SEGMENTER.logits(&frames.each_ref())).expect("sound frames");
+    let planes = segment(&frames.each_ref(), &[0]);
+    for (logits, planes) in logits.iter().zip(&planes) {
+        // The input is 353×241; the corners of the grid lie on its corners.
+        assert_eq!(logits.shape, [21, 16, 23]);
+        assert_eq!(logits.values.len(), 21 * 16 * 23);
+        let at_corner: Vec<f64> = logits.values.iter().step_by(16 * 23).map(|&v| f64::from(v).exp()).collect();
+        let background = 255.0 * at_corner[0] / at_corner.iter().sum::<f64>();
+        assert!((f64::from(planes[0].get(0, 0)) - background).abs() < 3.0, "{} {background}", planes[0].get(0, 0));
+    }
+    assert!(block_on(SEGMENTER.logits(&[])).expect("no frames").is_empty());
+    let (one, other) = (frame(30, 20, 1), frame(20, 30, 1));
+    assert!(matches!(block_on(SEGMENTER.logits(&[&one, &other])), Err(Error::FrameSize { index: 1, .. })));
+}
+
+#[test]
 fn the_classes_of_a_pixel_add_up() {
     let frame = frame(64, 40, 4);
     let all: Vec<usize> = (0..VOC_CLASSES.len()).collect();

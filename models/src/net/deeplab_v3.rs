@@ -6,16 +6,19 @@ use burn::tensor::{Tensor, activation::relu6};
 use super::{Architecture, Conv, Forward, Layers, global_mean, mobilenet_v2::MobileNetV2};
 use crate::{
     Result,
-    input::{Normalization, Sides},
+    input::{Normalization, Preparation, Scaling, Sides},
     output::Alignment,
     weights::{ConvShape, Loader},
 };
 
 pub(super) static ARCHITECTURE: Architecture = Architecture {
     name: "deeplabv3_mobilenet_v2",
-    // Trained on crops of 241 to 321.
-    sides: Sides { short: (241, 241), longest: 1025, step: 16 },
-    normalization: Normalization { mean: [0.5; 3], deviation: [0.5; 3] },
+    preparation: Preparation {
+        // Trained on crops of 241 to 321.
+        sides: Sides { short: (241, 241), longest: 1025, step: 16, published: None },
+        scaling: Scaling::Area,
+        normalization: Normalization { mean: [0.5; 3], deviation: [0.5; 3] },
+    },
     alignment: Alignment::Corners,
     marks: &["backbone.features.0.0.weight", "classifier.aspp.weight", "classifier.predict.weight"],
     load,

@@ -9,15 +9,14 @@ use burn::tensor::{Tensor, activation::relu};
 use super::{Architecture, Conv, Forward, Layers, global_mean, mobilenet_v3::MobileNetV3Large, resnet::ResNet};
 use crate::{
     Result,
-    input::{Normalization, Sides},
+    input::Preparation,
     output::Alignment,
     weights::{ConvShape, Loader},
 };
 
 pub(super) static RESNET_101: Architecture = Architecture {
     name: "deeplabv3_resnet101",
-    sides: Sides::TORCHVISION,
-    normalization: Normalization::IMAGENET,
+    preparation: Preparation::TORCHVISION,
     alignment: Alignment::HalfPixel,
     marks: &["backbone.layer3.22.conv1.weight", "classifier.0.convs.0.0.weight"],
     load: |loader| load_resnet(loader, [3, 4, 23, 3]),

@@ -13,15 +13,14 @@ use super::{
 };
 use crate::{
     Result,
-    input::{Normalization, Sides},
+    input::Preparation,
     output::Alignment,
     weights::{ConvShape, Loader},
 };
 
 pub(super) static ARCHITECTURE: Architecture = Architecture {
     name: "lraspp_mobilenet_v3_large",
-    sides: Sides::TORCHVISION,
-    normalization: Normalization::IMAGENET,
+    preparation: Preparation::TORCHVISION,
     alignment: Alignment::HalfPixel,
     marks: &["backbone.0.0.weight", "classifier.cbr.0.weight", "classifier.low_classifier.weight"],
     load,

@@ -14,7 +14,7 @@ use burn::tensor::{Device, Tensor, module::conv2d, ops::ConvOptions};
 
 use crate::{
     Error, Result,
-    input::{Normalization, Sides},
+    input::Preparation,
     output::Alignment,
     weights::{Loader, StateDict},
 };
@@ -46,10 +46,8 @@ fn global_mean(x: Tensor<4>) -> Tensor<4> {
 pub(crate) struct Architecture {
     /// Its name.
     pub(crate) name: &'static str,
-    /// Which input sizes it is given.
-    pub(crate) sides: Sides,
-    /// How 8-bit colours become its input.
-    pub(crate) normalization: Normalization,
+    /// How frames become its input.
+    pub(crate) preparation: Preparation,
     /// How its logits lie on its input.
     pub(crate) alignment: Alignment,
     /// Tensors by which its weights are told from others'.

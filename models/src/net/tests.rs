@@ -8,7 +8,7 @@ use safetensors::{Dtype, tensor::TensorView};
 use steadymask_core::{Plane, Rgb};
 
 use super::Network;
-use crate::{Error, input::tensor_from_frames, output::Logits, weights::StateDict};
+use crate::{Error, output::Logits, pillow, weights::StateDict};
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")).join(name)
@@ -28,7 +28,7 @@ fn npy_f32(name: &str) -> Vec<f32> {
 /// The logits of a batch of frames at their own size.
 fn logits(network: &Network, frames: &[&Plane<Rgb>]) -> Logits {
     let input = frames[0].size();
-    let tensor = tensor_from_frames(frames, input, network.architecture.normalization, &Device::flex());
+    let tensor = network.architecture.preparation.tensor(frames, input, &Device::flex());
     let logits = network.forward(tensor);
     let shape = logits.dims();
     let values = logits.into_data().try_to_vec().expect("32-bit floats");
@@ -67,7 +67,7 @@ fn uniform(name: &str, count: usize) -> Vec<f32> {
     (0..count as u64)
         .map(|i| {
             // splitmix64
-            let mut z = ((u64::from(crc32(name)) << 32) + i).wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut z = ((u64::from(crc32(name.as_bytes())) << 32) + i).wrapping_add(0x9E37_79B9_7F4A_7C15);
             z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
             z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
             ((z ^ (z >> 31)) >> 40) as f32 / 8_388_608.0 - 1.0
@@ -75,10 +75,10 @@ fn uniform(name: &str, count: usize) -> Vec<f32> {
         .collect()
 }
 
-fn crc32(name: &str) -> u32 {
-    !name
-        .bytes()
-        .fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 * (crc & 1))))
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes
+        .iter()
+        .fold(!0, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 * (crc & 1))))
 }
 
 /// The tensor of that name, as the script has it.
@@ -232,6 +232,18 @@ fn the_probabilities_of_lraspp_are_torchvisions() {
                 assert!((ours - theirs).abs() < 0.51, "class {class}: {ours}, not {theirs}");
             }
         }
+    }
+}
+
+#[test]
+fn scaling_is_pillows_to_the_bit() {
+    let list = std::fs::read(fixture("scaling.json")).expect("the fixture is there");
+    let list: Vec<(usize, usize, usize, usize, u32)> = serde_json::from_slice(&list).expect("a list of sizes");
+    assert_eq!(list.len(), 13);
+    for (width, height, to_width, to_height, expected) in list {
+        let scaled = pillow::bilinear(&pictures(width, height)[0], to_width, to_height);
+        assert_eq!(scaled.size(), (to_width, to_height));
+        assert_eq!(crc32(scaled.as_bytes()), expected, "{width}×{height} to {to_width}×{to_height}");
     }
 }
 
