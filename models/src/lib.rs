@@ -41,6 +41,8 @@ mod weights;
 pub use device::{DeviceChoice, DeviceReport};
 pub use error::{Error, Result};
 pub use segmenter::{FrameLogits, ModelInfo, Segmenter, VOC_CLASSES};
+#[cfg(feature = "embedded")]
+pub use weights::embedded::NAME as EMBEDDED;
 
 /// Runs a future of this crate to its end on this thread. Browsers cannot block: there, await it.
 #[cfg(not(target_arch = "wasm32"))]

@@ -7,6 +7,7 @@
 //! ```
 //!
 //! - [`run`]: from an input to its results, in overlapping stages.
+//! - [`logits`]: a network's own numbers, for anyone to check.
 //! - [`source`], [`evidence`]: what goes in.
 //! - [`video`]: ffmpeg and ffprobe as child processes. [`picture`]: PNG and JPEG files.
 //! - [`job`]: what the server does for whom, on disk. [`http`]: the interface to it, one file a resource.
@@ -17,6 +18,7 @@ mod error;
 pub mod evidence;
 pub mod http;
 pub mod job;
+pub mod logits;
 pub mod picture;
 pub mod run;
 pub mod source;

@@ -55,7 +55,8 @@ impl CancelToken {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn check(&self) -> Result<()> {
+    /// [`Error::Cancelled`] when it was asked to.
+    pub(crate) fn check(&self) -> Result<()> {
         if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 }
@@ -101,7 +102,7 @@ pub struct Controls<'a> {
 type Evident = (Plane<Rgb>, Vec<Plane<u8>>);
 
 /// Runs the network over a clip and keeps its probabilities in `folder`, for [`stabilize`] to read as often as
-/// wanted. Returns the number of frames.
+/// wanted. Returns the number of frames, and what is wrong with the source although they could be read.
 ///
 /// # Errors
 /// Whatever is wrong with the settings, the source, the network or the folder; [`Error::Cancelled`].
@@ -111,7 +112,7 @@ pub fn segment(
     settings: &Settings,
     folder: &Path,
     controls: &Controls<'_>,
-) -> Result<usize> {
+) -> Result<(usize, Option<String>)> {
     let start = Instant::now();
     settings.validate()?;
     let mut keeper = Keeper::create(folder)?;
@@ -126,8 +127,8 @@ pub fn segment(
         keeper.finish(&settings.classes, &segmenter.info().name, segmenter.device())?;
         Ok(frames_done)
     };
-    let (frames, _) = through_evidence(source, &Evidence::Network(segmenter), settings, controls.cancel, keep)?;
-    Ok(frames)
+    let (frames, front) = through_evidence(source, &Evidence::Network(segmenter), settings, controls.cancel, keep)?;
+    Ok((frames, front.warning))
 }
 
 /// Makes the masks of a clip steady. Writes `masks/`, `raw/`, `overlay.mp4` and `metrics.json` into `folder`, which

@@ -392,3 +392,58 @@ fn interrupt_ends_cleanly() {
     assert_eq!(names(&out), ["masks", "raw"], "no half overlay is left");
     assert!(names(&out.join("masks")).iter().all(|name| name.ends_with(".png")));
 }
+
+/// A version 1 NumPy file of little-endian 32-bit floats: shape and values.
+fn npy(path: &Path) -> (String, Vec<f32>) {
+    let bytes = std::fs::read(path).expect("file");
+    assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00");
+    let end = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let header = String::from_utf8_lossy(&bytes[10..end]).replace([' ', '\n'], "");
+    assert!(header.contains("'descr':'<f4'") && header.contains("'fortran_order':False"), "{header}");
+    let shape = header.split_once("'shape':").expect("shape").1.split_inclusive(')').next().expect("shape").to_owned();
+    (shape, bytes[end..].as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect())
+}
+
+#[test]
+fn logits_and_probabilities_of_a_network() {
+    let folder = temp();
+    let path = folder.path();
+    ffmpeg(path, "-f lavfi -i testsrc=s=428x240:r=3:d=1 in.mp4");
+    let segment = |more: &[&str]| {
+        let mut command = steadymask();
+        command.arg("segment").arg(path.join("in.mp4")).arg("--out").arg(path.join("out"));
+        run(command.args(["--device", "cpu"]).args(more))
+    };
+    let said = segment(&["--logits"]);
+    assert!(
+        said.succeeds().err.contains("3/3 frames") && said.out.contains("3 frames by"),
+        "{} {}",
+        said.err,
+        said.out
+    );
+    assert_eq!(names(&path.join("out")), ["logits"]);
+    assert_eq!(names(&path.join("out/logits")), ["00000.npy", "00001.npy", "00002.npy"]);
+    let (shape, values) = npy(&path.join("out/logits/00002.npy"));
+    // The default network answers 433×241 pixels with a grid of 28×16.
+    assert_eq!((shape.trim_end_matches(",)").trim_end_matches(')'), values.len()), ("(21,16,28", 21 * 16 * 28));
+    assert!(values.iter().all(|v| v.is_finite()) && values.iter().any(|&v| v != values[0]));
+
+    let said = segment(&["--classes", "person,background", "--work-side", "64"]);
+    said.succeeds();
+    assert_eq!(names(&path.join("out/probabilities")), ["00000.png", "00001.png", "00002.png", "index.json"]);
+    let planes = mask(&path.join("out/probabilities"), "00001.png");
+    assert_eq!(planes.size(), (114, 2 * 64));
+    let (person, background) = planes.data().split_at(114 * 64);
+    assert!(person.iter().zip(background).all(|(a, b)| u16::from(*a) + u16::from(*b) <= 256));
+
+    segment(&["--logits", "--classes", "dog"]).refuses(&["--logits", "--classes"]);
+    segment(&["--classes", "unicorn"]).refuses(&["unicorn", "person, "]);
+    segment(&["--model", "nothing"]).refuses(&["no such network: nothing", "deeplabv3_mobilenet_v2-voc21"]);
+    std::fs::write(path.join("broken.safetensors"), "broken").expect("file");
+    let broken = path.join("broken.safetensors");
+    segment(&["--model", broken.to_str().expect("UTF-8")]).refuses(&["broken.safetensors", "weights cannot be read"]);
+    let weights = "../models/weights/deeplabv3_mobilenet_v2-voc21.f16.safetensors";
+    let before = npy(&path.join("out/logits/00000.npy"));
+    segment(&["--logits", "--model", weights]).succeeds();
+    assert_eq!(npy(&path.join("out/logits/00000.npy")), before, "the same weights from a file");
+}

@@ -1,5 +1,8 @@
 //! The command line: arguments in, exit status out; one file a command.
 
+mod model;
+mod progress;
+mod segment;
 mod serve;
 mod stabilize;
 
@@ -20,6 +23,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Stabilize(stabilize::Args),
+    Segment(segment::Args),
     Serve(serve::Args),
 }
 
@@ -31,11 +35,12 @@ const INTERRUPTED: u8 = 130;
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Stabilize(args) => stabilize::run(args),
+        Command::Segment(args) => segment::run(args),
         Command::Serve(args) => serve::run(args),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
     if let Some(Error::Cancelled) = error.downcast_ref() {
-        eprintln!("steadymask: interrupted; the masks written so far are whole, the overlay was not kept");
+        eprintln!("steadymask: interrupted; files of whole frames stay, what was unfinished was not kept");
         return INTERRUPTED.into();
     }
     eprintln!("steadymask: {error:#}");

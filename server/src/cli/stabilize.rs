@@ -1,18 +1,16 @@
-use std::{
-    io::{IsTerminal, Write},
-    path::PathBuf,
-    sync::Mutex,
-    time::Duration,
-};
+use std::{io::Write, path::PathBuf};
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 use steadymask_core::{All, LookAhead, Method, Report, Settings};
-use steadymask_models::{DeviceChoice, DeviceReport, Segmenter, block_on};
+use steadymask_models::{DeviceChoice, DeviceReport};
 
+use super::{
+    model,
+    progress::{self, Meter},
+};
 use crate::{
     evidence::{Evidence, MaskFolder},
-    run::{self, CancelToken, Controls, Progress},
+    run::{self, Controls},
     source::Source,
     video,
 };
@@ -65,6 +63,9 @@ pub struct Args {
     /// frame, or 00000.png, 00001.png … for a video.
     #[arg(long, value_name = "FOLDER")]
     masks: Option<PathBuf>,
+    /// The network: a name that `steadymask models list` shows, or a .safetensors file [default: the one built in].
+    #[arg(long, value_name = "NAME", conflicts_with = "masks")]
+    model: Option<String>,
     /// Where the network runs: auto, cpu or webgpu.
     #[arg(long, default_value = "auto", value_name = "NAME")]
     device: DeviceChoice,
@@ -110,63 +111,19 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let evidence = match &args.masks {
         Some(folder) => Evidence::Masks(MaskFolder::open(folder, &source)?),
         None => {
-            segmenter = block_on(Segmenter::embedded(args.device))?;
-            let device = segmenter.device();
-            eprintln!("{} on {} ({})", segmenter.info().name, device.name, device.reason);
+            segmenter = model::open(args.model.as_deref(), args.device)?;
             Evidence::Network(&segmenter)
         }
     };
-    let cancel = CancelToken::default();
-    let on_interrupt = cancel.clone();
-    ctrlc::set_handler(move || {
-        if on_interrupt.is_cancelled() {
-            // Asked for twice: at once, clean or not.
-            std::process::exit(super::INTERRUPTED.into());
-        }
-        on_interrupt.cancel();
-    })
-    .context("cannot listen for Ctrl-C")?;
+    let cancel = progress::cancel_on_interrupt()?;
     let meter = Meter::new(source.frames());
     let controls = Controls { progress: &|progress| meter.show(progress), cancel: &cancel };
     let report = run::stabilize(&source, &evidence, &settings, &args.out, &controls)?;
-    meter.bar.finish_and_clear();
+    meter.finish();
     for warning in &report.warnings {
         eprintln!("warning: {warning}");
     }
     std::io::stdout().write_all(summary(&report, &args.out).as_bytes()).context("cannot print the summary")
-}
-
-/// Progress on standard error: a bar on a terminal, else a line every few seconds.
-struct Meter {
-    bar: ProgressBar,
-    plain: bool,
-    last: Mutex<Duration>,
-}
-
-impl Meter {
-    const PLAIN_INTERVAL: Duration = Duration::from_secs(2);
-
-    fn new(frames: usize) -> Self {
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} frames  {msg}");
-        let bar = ProgressBar::new(frames as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, plain: !std::io::stderr().is_terminal(), last: Mutex::default() }
-    }
-
-    fn show(&self, progress: Progress) {
-        let Progress { frames_done, frames_total, elapsed } = progress;
-        let left = progress.eta_seconds().unwrap_or(0.0).ceil();
-        let rate = format!("{:.1} frames/s, {left:.0} s left", progress.speed());
-        self.bar.set_length(frames_total as u64);
-        self.bar.set_position(frames_done as u64);
-        self.bar.set_message(rate.clone());
-        if self.plain
-            && let Ok(mut last) = self.last.lock()
-            && (elapsed >= *last + Self::PLAIN_INTERVAL || frames_done == frames_total)
-        {
-            *last = elapsed;
-            eprintln!("{frames_done}/{frames_total} frames, {rate}");
-        }
-    }
 }
 
 fn summary(report: &Report<DeviceReport>, out: &std::path::Path) -> String {

@@ -274,7 +274,8 @@ impl Jobs {
         match task {
             Task::Segment(classes) => {
                 let settings = Settings { classes, ..Settings::default() };
-                let frames = run::segment(&source, segmenter, &settings, &store.probabilities(id), &controls)?;
+                // A damaged source is told of when it is made steady, from the same frames.
+                let (frames, _) = run::segment(&source, segmenter, &settings, &store.probabilities(id), &controls)?;
                 Ok(Box::new(move |job| job.segmented(settings.classes, frames)))
             }
             Task::Stabilize(settings) => {

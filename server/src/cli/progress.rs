@@ -1,0 +1,62 @@
+//! What every long command shows, and how it is stopped.
+
+use std::{io::IsTerminal, sync::Mutex, time::Duration};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::run::{CancelToken, Progress};
+
+/// A token that Ctrl-C cancels. Asked for twice, the program ends at once.
+///
+/// # Errors
+/// When the system does not let the program listen; when called twice.
+pub(super) fn cancel_on_interrupt() -> anyhow::Result<CancelToken> {
+    let cancel = CancelToken::default();
+    let on_interrupt = cancel.clone();
+    ctrlc::set_handler(move || {
+        if on_interrupt.is_cancelled() {
+            std::process::exit(super::INTERRUPTED.into());
+        }
+        on_interrupt.cancel();
+    })
+    .context("cannot listen for Ctrl-C")?;
+    Ok(cancel)
+}
+
+/// Progress on standard error: a bar on a terminal, else a line every few seconds.
+pub(super) struct Meter {
+    bar: ProgressBar,
+    plain: bool,
+    last: Mutex<Duration>,
+}
+
+impl Meter {
+    const PLAIN_INTERVAL: Duration = Duration::from_secs(2);
+
+    pub(super) fn new(frames: usize) -> Self {
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} frames  {msg}");
+        let bar = ProgressBar::new(frames as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, plain: !std::io::stderr().is_terminal(), last: Mutex::default() }
+    }
+
+    pub(super) fn show(&self, progress: Progress) {
+        let Progress { frames_done, frames_total, elapsed } = progress;
+        let left = progress.eta_seconds().unwrap_or(0.0).ceil();
+        let rate = format!("{:.1} frames/s, {left:.0} s left", progress.speed());
+        self.bar.set_length(frames_total as u64);
+        self.bar.set_position(frames_done as u64);
+        self.bar.set_message(rate.clone());
+        if self.plain
+            && let Ok(mut last) = self.last.lock()
+            && (elapsed >= *last + Self::PLAIN_INTERVAL || frames_done == frames_total)
+        {
+            *last = elapsed;
+            eprintln!("{frames_done}/{frames_total} frames, {rate}");
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

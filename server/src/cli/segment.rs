@@ -1,0 +1,70 @@
+use std::{io::Write, path::PathBuf};
+
+use anyhow::Context;
+use steadymask_core::Settings;
+use steadymask_models::DeviceChoice;
+
+use super::{
+    model,
+    progress::{self, Meter},
+};
+use crate::{
+    logits,
+    run::{self, Controls},
+    source::Source,
+    video,
+};
+
+/// Let a network look at each frame, and keep what it says.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A video, or a folder of PNG or JPEG frames, which are taken in the order of their names.
+    input: PathBuf,
+    /// Where `probabilities/` or `logits/` goes; created where it is not there.
+    #[arg(short, long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// The network: a name that `steadymask models list` shows, or a .safetensors file [default: the one built in].
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Write the network's own numbers instead of probabilities: a NumPy file a frame, 32-bit floats,
+    /// `[classes, height, width]` at the network's resolution, all classes, frames prepared as the network's authors do.
+    #[arg(long, conflicts_with_all = ["classes", "work_side"])]
+    logits: bool,
+    /// Classes to keep, for instance person,dog [default: all but the background, as one].
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    classes: Vec<String>,
+    /// Short side in pixels of the probabilities: 64 to 1080.
+    #[arg(long, default_value_t = Settings::default().work_side, value_name = "PIXELS")]
+    work_side: u32,
+    /// Where the network runs: auto, cpu or webgpu.
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    device: DeviceChoice,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// As [`run::segment`] and [`logits::write`].
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let settings = Settings { classes: args.classes, work_side: args.work_side, ..Settings::default() };
+    settings.validate()?;
+    video::require_tools()?;
+    let source = Source::open(&args.input)?;
+    let segmenter = model::open(args.model.as_deref(), args.device)?;
+    segmenter.class_ids(&settings.classes)?;
+    let cancel = progress::cancel_on_interrupt()?;
+    let meter = Meter::new(source.frames());
+    let controls = Controls { progress: &|progress| meter.show(progress), cancel: &cancel };
+    let folder = args.out.join(if args.logits { "logits" } else { "probabilities" });
+    let (frames, warning) = if args.logits {
+        logits::write(&source, &segmenter, &folder, &controls)?
+    } else {
+        run::segment(&source, &segmenter, &settings, &folder, &controls)?
+    };
+    meter.finish();
+    if let Some(warning) = warning {
+        eprintln!("warning: {warning}");
+    }
+    writeln!(std::io::stdout(), "{frames} frames by {} in {}", segmenter.info().name, folder.display())
+        .context("cannot print the summary")
+}
