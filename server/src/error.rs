@@ -103,6 +103,31 @@ pub enum Error {
         /// Which names belong to frames.
         expected: String,
     },
+    /// A frame that has a mask is not in the folder of the frames.
+    #[error("the frame {name} (.jpg, .jpeg or .png) is missing in {folder}", folder = folder.display())]
+    FrameMissing {
+        /// Name of the picture that was looked for, without ending.
+        name: String,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A folder holds no ground truth in any layout that is known.
+    #[error(
+        "{folder} holds no ground truth (expected *.png, Annotations/480p/CLIP/*.png, CLIP/truth/*.png or CLIP/*.png)",
+        folder = folder.display()
+    )]
+    NoTruth {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// There is no clip of this name.
+    #[error("there is no clip {name} (there are: {available})")]
+    UnknownClip {
+        /// The name that was asked for.
+        name: String,
+        /// The clips there are.
+        available: String,
+    },
     /// A picture cannot be read.
     #[error("cannot read the picture {name} ({detail})")]
     Picture {
@@ -159,6 +184,9 @@ impl Error {
             Self::SameStem { .. } => "same_name",
             Self::MaskMissing { .. } => "mask_missing",
             Self::MaskSurplus { .. } => "mask_surplus",
+            Self::FrameMissing { .. } => "frame_missing",
+            Self::NoTruth { .. } => "no_truth",
+            Self::UnknownClip { .. } => "unknown_clip",
             Self::Picture { .. } => "picture",
             Self::Ffmpeg { .. } => "ffmpeg",
             Self::Io { .. } => "io",

@@ -8,13 +8,14 @@
 //!
 //! - [`run`]: from an input to its results, in overlapping stages.
 //! - [`logits`]: a network's own numbers, for anyone to check.
-//! - [`source`], [`evidence`]: what goes in.
+//! - [`source`], [`evidence`]: what goes in. [`evaluate`]: masks against ground truth.
 //! - [`video`]: ffmpeg and ffprobe as child processes. [`picture`]: PNG and JPEG files.
 //! - [`job`]: what the server does for whom, on disk. [`http`]: the interface to it, one file a resource.
 //! - [`cli`]: one file a command.
 
 pub mod cli;
 mod error;
+pub mod evaluate;
 pub mod evidence;
 pub mod http;
 pub mod job;

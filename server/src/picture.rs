@@ -50,6 +50,33 @@ pub fn read_rgb(path: &Path) -> Result<Plane<Rgb>> {
 /// # Errors
 /// [`Error::Io`]; [`Error::Picture`] for a damaged file and for one with colours or transparency.
 pub fn read_mask(path: &Path) -> Result<Plane<u8>> {
+    let (picture, palette) = read_plane(path)?;
+    Ok(if palette.is_some() { picture.map(|&index| if index == 0 { 0 } else { 255 }) } else { picture })
+}
+
+/// The indices of a palette PNG, and its palette.
+///
+/// # Errors
+/// As [`read_mask`]; [`Error::Picture`] for a PNG without a palette.
+pub fn read_labels(path: &Path) -> Result<(Plane<u8>, Vec<Rgb>)> {
+    let (labels, palette) = read_plane(path)?;
+    let none = || Error::Picture { name: name_of(path), detail: "it has no palette".into() };
+    Ok((labels, palette.ok_or_else(none)?))
+}
+
+/// What kind of pixels a PNG has, by its header alone.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Picture`] for what does not begin as a PNG.
+pub fn png_kind(path: &Path) -> Result<png::ColorType> {
+    let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
+    let mut decoder = png::Decoder::new(BufReader::new(file));
+    let info = decoder.read_header_info();
+    info.map(|info| info.color_type).map_err(|e| Error::Picture { name: name_of(path), detail: e.to_string() })
+}
+
+/// A gray PNG as 8-bit levels, or a palette PNG as indices, with its palette.
+fn read_plane(path: &Path) -> Result<(Plane<u8>, Option<Vec<Rgb>>)> {
     let refuse = |detail: String| Error::Picture { name: name_of(path), detail };
     let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
     let mut decoder = png::Decoder::new(BufReader::new(file));
@@ -62,6 +89,11 @@ pub fn read_mask(path: &Path) -> Result<Plane<u8>> {
         png::Transformations::EXPAND | png::Transformations::STRIP_16
     });
     let mut reader = decoder.read_info().map_err(|e| refuse(e.to_string()))?;
+    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
+    // Before memory is taken for it.
+    if width.max(height) > Plane::<u8>::MAX_SIDE {
+        return Err(steadymask_core::Error::Size { width, height }.into());
+    }
     let (color, _) = reader.output_color_type();
     if !palette && color != png::ColorType::Grayscale {
         return Err(refuse(format!("it is {color:?}; a mask is a gray or palette PNG without transparency")));
@@ -69,12 +101,11 @@ pub fn read_mask(path: &Path) -> Result<Plane<u8>> {
     let length = reader.output_buffer_size().ok_or_else(|| refuse("it is too large".into()))?;
     let mut bytes = vec![0; length];
     let frame = reader.next_frame(&mut bytes).map_err(|e| refuse(e.to_string()))?;
-    let (width, height) = (frame.width as usize, frame.height as usize);
+    let colors = palette.then(|| reader.info().palette.as_deref().unwrap_or_default().as_chunks::<3>().0.to_vec());
     if palette && width > 0 {
-        let indices = bytes.chunks_exact(frame.line_size).flat_map(|line| indices(line, depth).take(width));
-        bytes = indices.map(|index| if index == 0 { 0 } else { 255 }).collect();
+        bytes = bytes.chunks_exact(frame.line_size).flat_map(|line| indices(line, depth).take(width)).collect();
     }
-    Ok(Plane::from_vec(width, height, bytes)?)
+    Ok((Plane::from_vec(width, height, bytes)?, colors))
 }
 
 /// The palette indices in a row of `depth` bits each, the first in the highest bits.
@@ -92,12 +123,54 @@ pub fn write_gray(path: &Path, picture: &Plane<u8>) -> Result<()> {
 
 /// The bytes of an 8-bit gray PNG.
 pub fn gray_png(picture: &Plane<u8>) -> Vec<u8> {
+    png_bytes(picture.size(), png::ColorType::Grayscale, png::BitDepth::Eight, &[], picture.data())
+}
+
+/// Writes a black and white PNG of 1 bit a pixel, white where the value is over 127; whole or not at all.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_bits(path: &Path, mask: &Plane<u8>) -> Result<()> {
+    let pack = |pixels: &[u8]| pixels.iter().enumerate().fold(0, |byte, (i, &v)| byte | (v >> 7) << (7 - i));
+    let rows = mask.data().chunks_exact(mask.width());
+    let bytes: Vec<u8> = rows.flat_map(|row| row.chunks(8).map(pack)).collect();
+    write_whole(path, &png_bytes(mask.size(), png::ColorType::Grayscale, png::BitDepth::One, &[], &bytes))
+}
+
+/// Writes a PNG of 8-bit indices into `palette`; whole or not at all.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_labels(path: &Path, labels: &Plane<u8>, palette: &[Rgb; 256]) -> Result<()> {
+    let palette = palette.as_flattened();
+    write_whole(path, &png_bytes(labels.size(), png::ColorType::Indexed, png::BitDepth::Eight, palette, labels.data()))
+}
+
+/// Writes an 8-bit RGB PNG; whole or not at all.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_rgb(path: &Path, picture: &Plane<Rgb>) -> Result<()> {
+    write_whole(path, &png_bytes(picture.size(), png::ColorType::Rgb, png::BitDepth::Eight, &[], picture.as_bytes()))
+}
+
+/// The bytes of a PNG, its rows in `data` filled up to whole bytes.
+fn png_bytes(
+    (width, height): (usize, usize),
+    color: png::ColorType,
+    depth: png::BitDepth,
+    palette: &[u8],
+    data: &[u8],
+) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1 << 14);
-    let mut encoder = png::Encoder::new(&mut bytes, picture.width() as u32, picture.height() as u32);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.set_depth(png::BitDepth::Eight);
+    let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
+    encoder.set_color(color);
+    encoder.set_depth(depth);
     encoder.set_compression(png::Compression::Fast);
-    let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(picture.data()));
+    if !palette.is_empty() {
+        encoder.set_palette(palette.to_vec());
+    }
+    let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(data));
     written.expect("memory takes any number of bytes, and a plane's length is its size");
     bytes
 }

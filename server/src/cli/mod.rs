@@ -1,5 +1,6 @@
 //! The command line: arguments in, exit status out; one file a command.
 
+mod evaluate;
 mod model;
 mod progress;
 mod segment;
@@ -24,6 +25,7 @@ struct Cli {
 enum Command {
     Stabilize(stabilize::Args),
     Segment(segment::Args),
+    Evaluate(evaluate::Args),
     Serve(serve::Args),
 }
 
@@ -36,6 +38,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Stabilize(args) => stabilize::run(args),
         Command::Segment(args) => segment::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
         Command::Serve(args) => serve::run(args),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };

@@ -1,0 +1,70 @@
+use std::{io::Write, path::PathBuf};
+
+use anyhow::Context;
+
+use super::progress::{self, Meter};
+use crate::{
+    evaluate::{self, Folders, Options},
+    run::Controls,
+};
+
+/// Score masks against ground truth.
+///
+/// Prints two tables and writes evaluation.json, clips.csv, frames.csv and plots (SVG). J and F are those of DAVIS, at
+/// the size of the truth; masks of another size are scaled to it (bilinear, over ½). Where there are frames, flicker
+/// and its kin are measured along optical flow.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The masks to score: PNG files named as those of the truth, in this folder or in its `masks`; for several clips in
+    /// CLIP or CLIP/masks. Where the truth is in CLIP/truth, also the name of a folder beside it.
+    #[arg(long, value_name = "FOLDER")]
+    predictions: PathBuf,
+    /// The ground truth: PNG files; or several clips as DAVIS has them (Annotations/480p/CLIP, frames in
+    /// JPEGImages/480p/CLIP), as CLIP/truth and CLIP/frames, or as CLIP. Indices of palette PNGs are objects.
+    #[arg(long, value_name = "FOLDER")]
+    truth: PathBuf,
+    /// The frames, named as the truth, or a folder of them for each clip [default: those beside the truth].
+    #[arg(long, value_name = "FOLDER")]
+    frames: Option<PathBuf>,
+    /// The masks before they were made steady, to compare with; as --predictions.
+    #[arg(long, value_name = "FOLDER")]
+    raw: Option<PathBuf>,
+    /// Where the results go; created where it is not there.
+    #[arg(short, long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// Clips to score [default: all].
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    clips: Vec<String>,
+    /// Score all objects of a clip as one. Otherwise each is scored apart, as DAVIS 2017 does.
+    #[arg(long)]
+    union: bool,
+    /// Leave out the first and the last frame of each clip, as DAVIS does where the first one's truth is given.
+    #[arg(long)]
+    skip_ends: bool,
+    /// Add rows to hold the masks against: the first raw mask for ever (frozen), no mask at all (empty), exponential
+    /// smoothing with alpha 0.1, and the truth itself. Without --raw they are made from the predictions.
+    #[arg(long)]
+    references: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// As [`evaluate::evaluate`]; when the results cannot be written.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let Args { union, skip_ends, references, clips, .. } = args;
+    let folders = Folders {
+        predictions: &args.predictions,
+        truth: &args.truth,
+        frames: args.frames.as_deref(),
+        raw: args.raw.as_deref(),
+    };
+    let cancel = progress::cancel_on_interrupt()?;
+    let meter = Meter::new(0);
+    let controls = Controls { progress: &|progress| meter.show(progress), cancel: &cancel };
+    let evaluation = evaluate::evaluate(&folders, &Options { union, skip_ends, references, clips }, &controls)?;
+    meter.finish();
+    evaluation.write(&args.out)?;
+    let text = format!("{}tables and plots are in {}\n", evaluation.text(), args.out.display());
+    std::io::stdout().write_all(text.as_bytes()).context("cannot print the tables")
+}
