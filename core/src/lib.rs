@@ -65,6 +65,8 @@ mod report;
 pub mod resize;
 mod rle;
 mod settings;
+#[doc(hidden)]
+pub mod simd;
 mod stabilizer;
 
 pub use color::{ColorMatrix, ColorRange, I420, Rotation, rgb_from_i420, rotate};

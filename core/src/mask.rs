@@ -1,4 +1,4 @@
-use crate::{Error, Plane, Result};
+use crate::{Error, Plane, Result, simd::vectorised};
 
 /// A binary mask, 64 pixels a word, each row padded to whole words with zeros.
 ///
@@ -22,7 +22,9 @@ impl BitMask {
 
     /// The pixels whose value is over `threshold`.
     pub fn from_threshold(plane: &Plane<u8>, threshold: u8) -> Self {
-        Self::from_rows(plane.width(), plane.height(), |y| plane.row(y).iter().map(move |&v| v > threshold))
+        let mut mask = Self::empty(plane.width(), plane.height());
+        pack(plane.data(), plane.width(), threshold, &mut mask.words);
+        mask
     }
 
     /// The pixels for which `inside(x, y)` holds.
@@ -30,18 +32,10 @@ impl BitMask {
     /// # Panics
     /// When a side is 0 or over [`Plane::MAX_SIDE`].
     pub fn from_fn(width: usize, height: usize, inside: impl Fn(usize, usize) -> bool) -> Self {
-        Self::from_rows(width, height, |y| {
-            let inside = &inside;
-            (0..width).map(move |x| inside(x, y))
-        })
-    }
-
-    fn from_rows<I: Iterator<Item = bool>>(width: usize, height: usize, row: impl Fn(usize) -> I) -> Self {
         let mut mask = Self::empty(width, height);
-        let stride = width.div_ceil(64);
-        for (y, words) in mask.words.chunks_exact_mut(stride).enumerate() {
-            for (x, bit) in row(y).enumerate() {
-                words[x / 64] |= u64::from(bit) << (x % 64);
+        for (y, words) in mask.words.chunks_exact_mut(width.div_ceil(64)).enumerate() {
+            for x in 0..width {
+                words[x / 64] |= u64::from(inside(x, y)) << (x % 64);
             }
         }
         mask
@@ -109,6 +103,12 @@ impl BitMask {
         &mut self.words[y * stride..(y + 1) * stride]
     }
 
+    /// A mask of this size with other words; bits past the width must be 0.
+    pub(crate) fn with_words(&self, words: Vec<u64>) -> Self {
+        debug_assert_eq!(words.len(), self.words.len());
+        Self { words, ..*self }
+    }
+
     /// The pixels that are set, as `(x, y)`, row by row.
     pub fn pixels(&self) -> impl Iterator<Item = (usize, usize)> {
         (0..self.height).flat_map(move |y| {
@@ -124,7 +124,7 @@ impl BitMask {
 
     /// Number of pixels set.
     pub fn area(&self) -> usize {
-        self.words.iter().map(|w| w.count_ones() as usize).sum()
+        area(&self.words)
     }
 
     /// Number of pixels set in both.
@@ -132,7 +132,7 @@ impl BitMask {
     /// # Errors
     /// [`Error::FrameSize`] when the sizes differ.
     pub fn intersection(&self, other: &Self) -> Result<usize> {
-        self.count(other, |a, b| a & b)
+        Ok(self.areas(other)?[2])
     }
 
     /// Number of pixels set in either.
@@ -140,10 +140,12 @@ impl BitMask {
     /// # Errors
     /// [`Error::FrameSize`] when the sizes differ.
     pub fn union(&self, other: &Self) -> Result<usize> {
-        self.count(other, |a, b| a | b)
+        let [own, others, both] = self.areas(other)?;
+        Ok(own + others - both)
     }
 
-    fn count(&self, other: &Self, op: impl Fn(u64, u64) -> u64) -> Result<usize> {
+    /// Number of pixels set in this, in `other` and in both, in one pass.
+    pub(crate) fn areas(&self, other: &Self) -> Result<[usize; 3]> {
         if self.size() != other.size() {
             return Err(Error::FrameSize {
                 index: 0,
@@ -153,12 +155,90 @@ impl BitMask {
                 expected_height: self.height,
             });
         }
-        Ok(self.words.iter().zip(&other.words).map(|(&a, &b)| op(a, b).count_ones() as usize).sum())
+        Ok(areas(&self.words, &other.words))
     }
 
     /// The mask as a picture of 0 and 255.
     pub fn to_plane(&self) -> Plane<u8> {
-        Plane::from_fn(self.width, self.height, |x, y| if self.get(x, y) { 255 } else { 0 })
+        let mut plane = Plane::filled(self.width, self.height, 0);
+        unpack(&self.words, self.width, plane.data_mut());
+        plane
+    }
+}
+
+vectorised! {
+    /// Packs rows of `width` values into words; over `threshold` is 1.
+    fn pack(values: &[u8], width: usize, threshold: u8, words: &mut [u64]) {
+        for (row, words) in values.chunks_exact(width).zip(words.chunks_exact_mut(width.div_ceil(64))) {
+            let (blocks, rest) = row.as_chunks::<64>();
+            for (word, block) in words.iter_mut().zip(blocks) {
+                *word = pack_word(block, threshold);
+            }
+            if !rest.is_empty() {
+                // A value that is over no threshold.
+                let mut block = [0; 64];
+                block[..rest.len()].copy_from_slice(rest);
+                words[blocks.len()] = pack_word(&block, threshold);
+            }
+        }
+    }
+
+    /// The reverse of [`pack`]: 0 and 255.
+    fn unpack(words: &[u64], width: usize, values: &mut [u8]) {
+        for (row, words) in values.chunks_exact_mut(width).zip(words.chunks_exact(width.div_ceil(64))) {
+            let (blocks, rest) = row.as_chunks_mut::<64>();
+            for (block, &word) in blocks.iter_mut().zip(words) {
+                unpack_word(word, block);
+            }
+            if !rest.is_empty() {
+                let mut block = [0; 64];
+                unpack_word(words[words.len() - 1], &mut block);
+                rest.copy_from_slice(&block[..rest.len()]);
+            }
+        }
+    }
+
+    fn area(words: &[u64]) -> usize {
+        let mut count = 0;
+        for word in words {
+            count += u64::from(word.count_ones());
+        }
+        count as usize
+    }
+
+    /// Bits set in `a`, in `b` and in both.
+    fn areas(a: &[u64], b: &[u64]) -> [usize; 3] {
+        let [mut own, mut others, mut both] = [0u64; 3];
+        for (a, b) in a.iter().zip(b) {
+            own += u64::from(a.count_ones());
+            others += u64::from(b.count_ones());
+            both += u64::from((a & b).count_ones());
+        }
+        [own, others, both].map(|count| count as usize)
+    }
+}
+
+#[inline(always)]
+fn pack_word(values: &[u8; 64], threshold: u8) -> u64 {
+    let mut bits = [0; 64];
+    for k in 0..64 {
+        bits[k] = u8::from(values[k] > threshold);
+    }
+    let mut word = 0;
+    for (k, eight) in bits.as_chunks::<8>().0.iter().enumerate() {
+        // The product brings the lowest bits of eight bytes side by side into the highest byte.
+        word |= (u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * k);
+    }
+    word
+}
+
+#[inline(always)]
+fn unpack_word(word: u64, values: &mut [u8; 64]) {
+    for (eight, bits) in values.as_chunks_mut::<8>().0.iter_mut().zip(word.to_le_bytes()) {
+        // Eight copies of the byte, of which each keeps the bit of its own place; that bit is then spread.
+        let apart = (u64::from(bits) * 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201;
+        let highest = (apart + 0x7f7f_7f7f_7f7f_7f7f) & 0x8080_8080_8080_8080;
+        *eight = ((highest >> 7) * 255).to_le_bytes();
     }
 }
 

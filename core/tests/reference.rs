@@ -9,12 +9,13 @@ use steadymask_core::{
     filter::{
         self, Connectivity, Consensus, Exponential, Hysteresis, Median, MovingAverage, TemporalFilter, Uncertainty,
     },
-    metric, reference, resize, rgb_from_i420,
+    metric::{self, Overlap},
+    reference, resize, rgb_from_i420,
 };
 
-/// Sizes around the word of a mask and the block of the median.
+/// Sizes around the word of a mask and the widths of vectors.
 fn size() -> impl Strategy<Value = (usize, usize)> {
-    (prop_oneof![1..12usize, 60..68usize, 120..132usize], 1..10usize)
+    (prop_oneof![1..12usize, 60..68usize, 120..132usize, 250..260usize], 1..10usize)
 }
 
 fn plane((width, height): (usize, usize)) -> impl Strategy<Value = Plane<u8>> {
@@ -102,7 +103,8 @@ proptest! {
     fn masks((a, b) in size().prop_flat_map(|size| (mask(size), mask(size)))) {
         let counts = [a.area(), b.area(), a.intersection(&b).unwrap(), a.union(&b).unwrap()];
         prop_assert_eq!(counts, reference::counts(&a, &b));
-        prop_assert_eq!(BitMask::from_threshold(&a.to_plane(), 127), a.clone());
+        let plane = Plane::from_fn(a.width(), a.height(), |x, y| if a.get(x, y) { 255 } else { 0 });
+        prop_assert_eq!(a.to_plane(), plane);
         let (width, height) = a.size();
         let set = |y: usize| (0..width).filter(|&x| a.get(x, y)).collect::<Vec<_>>();
         let pixels: Vec<_> = (0..height).flat_map(|y| set(y).into_iter().map(move |x| (x, y))).collect();
@@ -111,6 +113,38 @@ proptest! {
             for right in (left..width).step_by(5) {
                 prop_assert_eq!(a.any_in_row(0, left, right), (left..=right).any(|x| a.get(x, 0)));
             }
+        }
+    }
+
+    #[test]
+    fn threshold(plane in size().prop_flat_map(plane), threshold: u8) {
+        let slow = BitMask::from_fn(plane.width(), plane.height(), |x, y| plane.get(x, y) > threshold);
+        prop_assert_eq!(BitMask::from_threshold(&plane, threshold), slow);
+    }
+
+    #[test]
+    fn overlap_of_planes((a, b) in size().prop_flat_map(|size| (plane(size), plane(size))), threshold: u8) {
+        let masks = [&a, &b].map(|plane| BitMask::from_fn(plane.width(), plane.height(), |x, y| plane.get(x, y) > threshold));
+        let [area_a, area_b, intersection, union] = reference::counts(&masks[0], &masks[1]);
+        let overlap = Overlap::of_planes(&a, &b, threshold).unwrap();
+        prop_assert_eq!(overlap, Overlap { areas: [area_a, area_b], intersection });
+        prop_assert_eq!(overlap.union(), union);
+        prop_assert_eq!(Overlap::of_masks(&masks[0], &masks[1]).unwrap(), overlap);
+    }
+
+    /// Also what makes it the moving average and the median of masks.
+    #[test]
+    fn majority(
+        shot in (size(), 1..12usize).prop_flat_map(|(size, frames)| vec(mask(size), frames)),
+        size in prop_oneof![Just(3usize), Just(5), Just(7), Just(9)],
+    ) {
+        let fast = filter::majority(&shot, size).unwrap();
+        prop_assert_eq!(&fast, &reference::filter::majority(&shot, size));
+        let planes: Vec<_> = shot.iter().map(BitMask::to_plane).collect();
+        for filter in [&mut MovingAverage::new(size) as &mut dyn TemporalFilter, &mut Median::new(size)] {
+            let masks: Vec<_> =
+                run(filter, &planes, &[]).iter().map(|plane| BitMask::from_threshold(plane, 127)).collect();
+            prop_assert_eq!(&fast, &masks);
         }
     }
 

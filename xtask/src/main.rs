@@ -1,6 +1,8 @@
-//! The chores of the project: `cargo xtask start`, `cargo xtask test`, `cargo xtask audit`.
+//! The chores of the project: `cargo xtask start`, `cargo xtask test`, `cargo xtask bench`,
+//! `cargo xtask audit`.
 
 mod audit;
+mod bench;
 mod build;
 mod run;
 mod test;
@@ -15,6 +17,7 @@ cargo xtask COMMAND
   start   install what is missing, build, and run the API on port 8000 and the page on port 8080
   test    install what is missing, build, and run every test, the browser's included
   build   install what is missing and build the server and the page, nothing more
+  bench   measure speed against NumPy, OpenCV and WASM, and write BENCHMARKS.md; --only WORD for some lines
   audit   check licences, duplicate crates and, where the network allows, security advisories";
 
 fn main() -> ExitCode {
@@ -23,6 +26,7 @@ fn main() -> ExitCode {
         ["start"] => build::everything().and_then(|()| build::start()),
         ["test"] => test::everything(),
         ["build"] => build::everything(),
+        ["bench", ref flags @ ..] => bench::everything(flags),
         ["audit"] => audit::everything(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

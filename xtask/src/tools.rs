@@ -12,6 +12,10 @@ pub fn for_building() -> Result<()> {
     wasm_target()?;
     system(&[("ffmpeg", "ffmpeg"), ("ffprobe", "ffmpeg"), ("node", "nodejs"), ("npm", "npm")])?;
     crate_binary("trunk", "trunk", TRUNK, &["--locked"])?;
+    wasm_bindgen()
+}
+
+fn wasm_bindgen() -> Result<()> {
     // Without --locked: the lock file of the tool may name a crate that a registry mirror does not have yet.
     crate_binary("wasm-bindgen", "wasm-bindgen-cli", &locked_version("wasm-bindgen")?, &[])
 }
@@ -19,6 +23,13 @@ pub fn for_building() -> Result<()> {
 /// What testing needs beyond that: a browser.
 pub fn for_testing() -> Result<()> {
     if std::env::var_os("CHROMIUM").is_some() { Ok(()) } else { system(&[("chromium", "chromium")]) }
+}
+
+/// What measuring speed needs: the WASM target and wasm-bindgen, Node, Python.
+pub fn for_measuring() -> Result<()> {
+    wasm_target()?;
+    system(&[("node", "nodejs"), ("python3", "python3-venv")])?;
+    wasm_bindgen()
 }
 
 /// Installs a binary of crates.io unless the version asked for is there.

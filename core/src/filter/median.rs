@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::{TemporalFilter, window::Window};
-use crate::{Motion, Plane};
+use crate::{Motion, Plane, simd::vectorised};
 
 /// Median of a centred window; where the cut window is even, the mean of the middle two, rounded half up.
 #[derive(Debug, Clone)]
@@ -24,28 +24,40 @@ impl TemporalFilter for Median {
     }
 }
 
-/// Pixels sorted at a time: minima and maxima of whole blocks compile to vector instructions.
-const BLOCK: usize = 64;
-
-fn median(rows: &[&[u8]], out: &mut [u8]) {
-    let count = rows.len();
-    let mut sorted = vec![[0u8; BLOCK]; count];
-    for (block, out) in out.chunks_mut(BLOCK).enumerate() {
-        for (values, row) in sorted.iter_mut().zip(rows) {
-            values[..out.len()].copy_from_slice(&row[block * BLOCK..][..out.len()]);
-        }
-        // Odd–even transposition sort: `count` rounds sort `count` values.
-        for round in 0..count {
-            for pair in sorted[round % 2..].chunks_exact_mut(2) {
-                let (low, high) = pair.split_at_mut(1);
-                for (low, high) in low[0].iter_mut().zip(&mut high[0]) {
-                    (*low, *high) = ((*low).min(*high), (*low).max(*high));
+fn median(frames: &[&[u8]], out: &mut [u8]) {
+    match *frames {
+        [a, b, c] => median_of([a, b, c], out),
+        [a, b, c, d, e] => median_of([a, b, c, d, e], out),
+        [a, b, c, d, e, f, g] => median_of([a, b, c, d, e, f, g], out),
+        [a, b, c, d, e, f, g, h, i] => median_of([a, b, c, d, e, f, g, h, i], out),
+        // A window that is cut, at the ends of a shot.
+        _ => {
+            let mut values = vec![0; frames.len()];
+            for (x, out) in out.iter_mut().enumerate() {
+                for (value, frame) in values.iter_mut().zip(frames) {
+                    *value = frame[x];
                 }
+                values.sort_unstable();
+                let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
+                *out = (u16::from(low) + u16::from(high)).div_ceil(2) as u8;
             }
         }
-        let (low, high) = (&sorted[(count - 1) / 2], &sorted[count / 2]);
-        for (out, (&low, &high)) in out.iter_mut().zip(low.iter().zip(high)) {
-            *out = (u16::from(low) + u16::from(high)).div_ceil(2) as u8;
+    }
+}
+
+vectorised! {
+    /// Sorts each pixel's values by odd–even transposition, `N` rounds for `N` values: minima and maxima only, so that
+    /// the loop over pixels vectorises. The compiler leaves out what the middle value does not need.
+    fn median_of<const N: usize>(frames: [&[u8]; N], out: &mut [u8]) {
+        let frames = frames.map(|frame| &frame[..out.len()]);
+        for (x, out) in out.iter_mut().enumerate() {
+            let mut values = frames.map(|frame| frame[x]);
+            for round in 0..N {
+                for i in (round % 2..N - 1).step_by(2) {
+                    (values[i], values[i + 1]) = (values[i].min(values[i + 1]), values[i].max(values[i + 1]));
+                }
+            }
+            *out = values[N / 2];
         }
     }
 }

@@ -7,6 +7,7 @@ mod consensus;
 mod exponential;
 mod hysteresis;
 mod local_maximum;
+mod majority;
 mod median;
 mod moving_average;
 mod none;
@@ -20,6 +21,7 @@ pub use consensus::{Consensus, LEAST_PROBABILITY, LEAST_WEIGHT, PEAK_SHARE};
 pub use exponential::Exponential;
 pub use hysteresis::{Hysteresis, SMALL_SHARE, VOTES};
 pub use local_maximum::local_maximum;
+pub use majority::{majority, vote};
 pub use median::Median;
 pub use moving_average::MovingAverage;
 pub use none::Unfiltered;
@@ -51,6 +53,7 @@ pub fn from_settings(settings: &Settings) -> Box<dyn TemporalFilter> {
 }
 
 /// A probability in 0–255 as the nearest level.
+#[inline(always)]
 fn level(probability: f32) -> u8 {
     (probability + 0.5) as u8
 }

@@ -18,7 +18,7 @@ impl Window {
         Self { radius: size / 2, frames: VecDeque::with_capacity(size), centre: 0 }
     }
 
-    /// Takes a frame; `reduce` makes one pixel row out of the rows at the same place in the window's frames.
+    /// Takes a frame; `reduce` makes one plane's pixels out of those of the window's frames.
     pub fn push(&mut self, planes: &[Plane<u8>], reduce: impl Fn(&[&[u8]], &mut [u8])) -> Option<Vec<Plane<u8>>> {
         self.frames.push_back(planes.to_vec());
         (self.frames.len() > self.centre + self.radius).then(|| self.advance(reduce))
@@ -36,13 +36,13 @@ impl Window {
     }
 
     fn advance(&mut self, reduce: impl Fn(&[&[u8]], &mut [u8])) -> Vec<Plane<u8>> {
-        let mut reduced = self.frames[self.centre].clone();
-        for (class, plane) in reduced.iter_mut().enumerate() {
-            for y in 0..plane.height() {
-                let rows: Vec<&[u8]> = self.frames.iter().map(|frame| frame[class].row(y)).collect();
-                reduce(&rows, plane.row_mut(y));
-            }
-        }
+        let reduced = self.frames[self.centre].iter().enumerate().map(|(class, centre)| {
+            let frames: Vec<&[u8]> = self.frames.iter().map(|frame| frame[class].data()).collect();
+            let mut plane = Plane::filled(centre.width(), centre.height(), 0);
+            reduce(&frames, plane.data_mut());
+            plane
+        });
+        let reduced = reduced.collect();
         if self.centre == self.radius {
             self.frames.pop_front();
         } else {

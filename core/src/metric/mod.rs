@@ -6,7 +6,7 @@ mod temporal;
 mod truth;
 
 pub use boundary::{BOUNDARY_TOLERANCE, boundary, boundary_f, boundary_f_within, boundary_radius, region_similarity};
-pub use overlap::{dice, iou};
+pub use overlap::{Overlap, dice, iou};
 pub(crate) use temporal::Mean;
 pub use temporal::{
     FrameMetrics, Improvement, MaskAccumulator, MaskMetrics, Summary, SummaryMetrics, improvement_percent,

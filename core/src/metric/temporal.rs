@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::overlap::{dice, iou, share};
+use super::overlap::{Overlap, share};
 use crate::{
     BitMask, Error, Motion, Result,
     flow::{Flow, TRUSTED},
@@ -169,9 +169,10 @@ impl MaskAccumulator {
             motion_compensated_instability: None,
         };
         if let (Some(previous), Some(motion)) = (&self.previous, motion) {
-            let iou = iou(previous, &mask)?;
+            let overlap = Overlap::of_masks(previous, &mask)?;
+            let iou = overlap.iou();
             metrics.iou = Some(iou);
-            metrics.dice = Some(dice(previous, &mask)?);
+            metrics.dice = Some(overlap.dice());
             metrics.instability = Some(1.0 - iou);
             metrics.motion_compensated_instability = Some(motion_compensated_instability(previous, &mask, motion)?);
         }

@@ -1,7 +1,7 @@
 //! Temporal filters over a whole shot of one class at once, in floating point, unrounded.
 
 use crate::{
-    Motion, Plane,
+    BitMask, Motion, Plane,
     filter::{LEAST_PROBABILITY, LEAST_WEIGHT, PEAK_SHARE, SMALL_SHARE, VOTES},
     flow::{Flow, TRUSTED, warp},
 };
@@ -34,6 +34,16 @@ pub fn median(shot: &[Plane<u8>], size: usize) -> Vec<Plane<f64>> {
         values.sort_by(f64::total_cmp);
         0.5 * (values[(values.len() - 1) / 2] + values[values.len() / 2])
     })
+}
+
+/// Twin of [`majority`](crate::filter::majority): pixels set in at least half of the window.
+pub fn majority(shot: &[BitMask], size: usize) -> Vec<BitMask> {
+    let votes = |t: usize, x, y| {
+        let window = &shot[t.saturating_sub(size / 2)..(t + size / 2 + 1).min(shot.len())];
+        2 * window.iter().filter(|mask| mask.get(x, y)).count() >= window.len()
+    };
+    let (width, height) = shot[0].size();
+    (0..shot.len()).map(|t| BitMask::from_fn(width, height, |x, y| votes(t, x, y))).collect()
 }
 
 /// Twin of [`Exponential`](crate::filter::Exponential), without recursion:

@@ -1,0 +1,80 @@
+//! Times the kernels against their rivals: `cargo xtask bench` builds everything and calls this.
+
+mod machine;
+mod measure;
+mod report;
+mod rival;
+mod rows;
+mod scene;
+mod turns;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use turns::Patience;
+
+const USAGE: &str = "\
+steadymask-bench --python PROGRAM --wasm PACKAGE [--only WORD] [--frames N] [--seconds N]
+
+  --python   the Python that has what requirements.txt names
+  --wasm     the package that wasm-bindgen made of the library for Node
+  --only     only the lines whose name contains the word; nothing is published then
+  --frames   at most this many frames a line; nothing is published then
+  --seconds  how long a line may take, once each side had three turns (20)
+
+Writes BENCHMARKS.md and bench/results.json in the current folder.";
+
+/// What was asked for on the command line.
+pub struct Options {
+    pub python: PathBuf,
+    pub wasm: PathBuf,
+    pub only: Option<String>,
+    pub frames: Option<usize>,
+    pub patience: Patience,
+}
+
+fn options() -> Result<Options> {
+    let (mut python, mut wasm, mut only, mut frames, mut seconds) = (None, None, None, None, 20);
+    let mut args = std::env::args().skip(1);
+    while let Some(flag) = args.next() {
+        let mut value = || args.next().with_context(|| format!("{flag} needs a value\n\n{USAGE}"));
+        match flag.as_str() {
+            "--python" => python = Some(value()?.into()),
+            "--wasm" => wasm = Some(value()?.into()),
+            "--only" => only = Some(value()?),
+            "--frames" => frames = Some(value()?.parse().context("--frames")?),
+            "--seconds" => seconds = value()?.parse().context("--seconds")?,
+            _ => bail!("unknown flag {flag}\n\n{USAGE}"),
+        }
+    }
+    Ok(Options {
+        python: python.context(USAGE)?,
+        wasm: wasm.context(USAGE)?,
+        only,
+        frames,
+        patience: Patience { rounds: (3, 25), budget: Duration::from_secs(seconds) },
+    })
+}
+
+fn run() -> Result<()> {
+    let options = options()?;
+    let results = measure::everything(&options)?;
+    print!("{}", report::markdown(&results));
+    if options.only.is_none() && options.frames.is_none() {
+        report::publish(&results)?;
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("steadymask-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The measurements as a page and as numbers.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use anyhow::{Context, Result};
+use steadymask_core::simd::Level;
+
+use crate::measure::{Results, Timed};
+use crate::rows::Against;
+
+/// Writes BENCHMARKS.md and bench/results.json.
+pub fn publish(results: &Results) -> Result<()> {
+    let rounded = |timed: &Timed| (1000.0 * timed.turns.ratio()).round() / 1000.0;
+    let ratios: BTreeMap<_, _> = results.rows.iter().map(|timed| (&timed.row.name, rounded(timed))).collect();
+    let json = serde_json::to_string_pretty(&ratios)? + "\n";
+    std::fs::write("bench/results.json", json).context("cannot write bench/results.json")?;
+    std::fs::write("BENCHMARKS.md", markdown(results)).context("cannot write BENCHMARKS.md")
+}
+
+/// The page.
+pub fn markdown(results: &Results) -> String {
+    let machine = &results.machine;
+    let level = match machine.level {
+        Level::Baseline => "no more than the target's baseline of",
+        Level::Avx2 => "AVX2",
+        Level::Avx512 => "AVX-512",
+    };
+    let versions: Vec<_> = results.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let mut page = format!(
+        "# How fast it is
+
+Made by `cargo xtask bench`. Ratios: over 1, ours is the faster. Lines that lose, or miss their target, stay.
+
+- **Machine**: {}, {} threads, {level} vector instructions in use. One thread reads {:.1} GB/s and copies \
+{:.1} GB/s (bytes read plus bytes written) beyond the caches. Two threads that share nothing do {:.2} times the work \
+of one.
+- **Rivals**: {}.
+- **How**: each line is timed in turns, ours and the rival's, on the same bytes in the same minutes. A time is the
+  least of all turns, in seconds of the processor, so that other programs on the machine count little; lines with
+  two threads go by the clock on the wall. The spread is that of the ratio over single rounds. Both sides' results
+  are summed up and compared before: *apart* is the relative difference of the sums.
+- **GB/s** counts each byte of input read once and each byte of output written once; **of memory** is that as a
+  share of what copying reaches. Kernels far below are limited by arithmetic, or by pages the system hands out anew.
+
+",
+        machine.processor,
+        machine.threads,
+        machine.read,
+        machine.copy,
+        machine.two_threads,
+        versions.join(", "),
+    );
+    for (against, title, ours, theirs) in [
+        (Against::Python, "Against NumPy and OpenCV, one thread each", "ours", "theirs"),
+        (Against::OneThread, "Two threads against one", "two", "one"),
+        (Against::Native, "WASM SIMD128 in V8, the engine of Chromium and Node, against native code", "WASM", "native"),
+    ] {
+        let rows: Vec<_> = results.rows.iter().filter(|timed| timed.row.against == against).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let _ = writeln!(
+            page,
+            "## {title}\n\n| what | frames | {ours} ms a frame | {theirs} ms a frame | ratio | spread | target | \
+             | GB/s | of memory | apart |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+        );
+        rows.into_iter().for_each(|timed| line(&mut page, timed, machine.copy));
+        page.push('\n');
+    }
+    if !results.flow_errors.is_empty() {
+        page.push_str(
+            "## End-point error of the flow\n\nMean distance to the known motion, 854×480, preset medium, in pixels. \
+             `core/tests/flow.rs` does the same on photographs.\n\n| motion | ours | OpenCV | |\n| --- | --- | --- | --- |\n",
+        );
+        for error in &results.flow_errors {
+            let verdict = if error.ours <= error.opencv { "ahead" } else { "**behind**" };
+            let _ = writeln!(page, "| {} | {:.4} | {:.4} | {verdict} |", error.motion, error.ours, error.opencv);
+        }
+        page.push('\n');
+    }
+    if !results.skipped.is_empty() {
+        page.push_str("## Not measured\n\n");
+        for (name, reason) in &results.skipped {
+            let _ = writeln!(page, "- {name}: {reason}");
+        }
+    }
+    page.truncate(page.trim_end().len());
+    page.push('\n');
+    page
+}
+
+fn line(page: &mut String, timed: &Timed, copy: f64) {
+    let (row, turns) = (&timed.row, &timed.turns);
+    let (width, height) = row.size;
+    let frames = row.frames as f64;
+    let (ours, theirs) = turns.minima();
+    let (low, high) = turns.spread();
+    let ratio = turns.ratio();
+    let verdict = match row.target {
+        Some(target) if ratio < target => "**missed**",
+        Some(_) => "reached",
+        None if ratio < 1.0 => "**behind**",
+        None => "ahead",
+    };
+    let target = row.target.map_or(String::new(), |target| format!("{target}"));
+    let speed = row.kernel.bytes * (width * height) as f64 * frames / ours / 1e9;
+    let _ = writeln!(
+        page,
+        "| `{}` {width}×{height} | {} | {:.3} | {:.3} | {ratio:.2} | {low:.2}–{high:.2} | {target} | {verdict} | {speed:.2} | {:.0} % | {:.0e} |",
+        row.name,
+        row.frames,
+        1e3 * ours / frames,
+        1e3 * theirs / frames,
+        100.0 * speed / copy,
+        timed.disagreement,
+    );
+}

@@ -1,0 +1,79 @@
+use crate::{BitMask, Error, Result, simd::vectorised};
+
+/// Majority vote of a centred window of `size` frames (odd, 3 to 9) over a shot of masks, cut at both ends of the
+/// shot; a tie, possible where the window is cut to an even number of frames, counts as set.
+///
+/// For masks this is the moving average and the median alike: the result is that of
+/// [`MovingAverage`](super::MovingAverage) and of [`Median`](super::Median) on planes of 0 and 255, cut at ½, at a
+/// small part of the cost.
+///
+/// # Errors
+/// [`Error::Setting`] when `size` is even or outside 3 to 9, [`Error::FrameSize`] when a mask is of another size than
+/// the first.
+pub fn majority(masks: &[BitMask], size: usize) -> Result<Vec<BitMask>> {
+    if size.is_multiple_of(2) || !(3..=MOST).contains(&size) {
+        let (value, allowed) = (size.to_string(), format!("an odd number from 3 to {MOST}"));
+        return Err(Error::Setting { field: "window_size", value, allowed });
+    }
+    let radius = size / 2;
+    let window = |t: usize| &masks[t.saturating_sub(radius)..(t + radius + 1).min(masks.len())];
+    (0..masks.len()).map(|t| vote(window(t))).collect()
+}
+
+/// The pixels that are set in at least half of the masks, of which there may be 1 to 9.
+///
+/// # Errors
+/// [`Error::Setting`] for another number of masks, [`Error::FrameSize`] when a mask is of another size than the first.
+pub fn vote(masks: &[BitMask]) -> Result<BitMask> {
+    let Some(first) = masks.first().filter(|_| masks.len() <= MOST) else {
+        let (value, allowed) = (masks.len().to_string(), format!("1 to {MOST}"));
+        return Err(Error::Setting { field: "number of masks", value, allowed });
+    };
+    let (expected_width, expected_height) = first.size();
+    for (index, mask) in masks.iter().enumerate() {
+        let (width, height) = mask.size();
+        if mask.size() != first.size() {
+            return Err(Error::FrameSize { index, width, height, expected_width, expected_height });
+        }
+    }
+    let voters: Vec<&[u64]> = masks.iter().map(BitMask::words).collect();
+    let mut words = vec![0; voters[0].len()];
+    match *voters.as_slice() {
+        [a, b] => count([a, b], &mut words),
+        [a, b, c] => count([a, b, c], &mut words),
+        [a, b, c, d] => count([a, b, c, d], &mut words),
+        [a, b, c, d, e] => count([a, b, c, d, e], &mut words),
+        [a, b, c, d, e, f] => count([a, b, c, d, e, f], &mut words),
+        [a, b, c, d, e, f, g] => count([a, b, c, d, e, f, g], &mut words),
+        [a, b, c, d, e, f, g, h] => count([a, b, c, d, e, f, g, h], &mut words),
+        [a, b, c, d, e, f, g, h, i] => count([a, b, c, d, e, f, g, h, i], &mut words),
+        _ => return Ok(first.clone()),
+    }
+    Ok(first.with_words(words))
+}
+
+/// The most masks that vote.
+const MOST: usize = 9;
+
+vectorised! {
+    /// Counts 64 pixels at a time: each has a counter of four bits, spread over four words. A counter begins at 8 less
+    /// the votes needed, so that its highest bit is the outcome.
+    fn count<const N: usize>(voters: [&[u64]; N], out: &mut [u64]) {
+        let length = out.len();
+        let voters = voters.map(|words| &words[..length]);
+        let start = 8 - N.div_ceil(2);
+        let bit = |bit: usize| if start >> bit & 1 == 1 { u64::MAX } else { 0 };
+        for i in 0..length {
+            let (mut ones, mut twos, mut fours, mut eights) = (bit(0), bit(1), bit(2), bit(3));
+            for words in voters {
+                let carry_ones = ones & words[i];
+                ones ^= words[i];
+                let carry_twos = twos & carry_ones;
+                twos ^= carry_ones;
+                eights |= fours & carry_twos;
+                fours ^= carry_twos;
+            }
+            out[i] = eights;
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! How fast it is, against its rivals: BENCHMARKS.md and bench/results.json.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::run::{cargo, command, step, target_folder};
+use crate::tools;
+
+/// Builds the kernels natively and for WASM, installs the rivals, and lets them take turns. `flags` are those of the
+/// program in `bench/`.
+pub fn everything(flags: &[&str]) -> Result<()> {
+    tools::for_measuring()?;
+    let package = ["build", "--release", "--package", "steadymask-bench"];
+    step("building the kernels", cargo(&package))?;
+    const TARGET: &str = "wasm32-unknown-unknown";
+    step("building the kernels for WASM", cargo(&[&package[..], &["--lib", "--target", TARGET]].concat()))?;
+    let folder = target_folder().join("bench");
+    let mut bindings = command("wasm-bindgen", &["--target", "nodejs", "--out-dir"]);
+    bindings.arg(folder.join("wasm")).arg(target_folder().join(TARGET).join("release/steadymask_bench.wasm"));
+    step("making them callable from Node", bindings)?;
+    let python = rivals()?;
+    let mut bench = command(target_folder().join("release/steadymask-bench"), flags);
+    bench.arg("--python").arg(python).arg("--wasm").arg(folder.join("wasm/steadymask_bench.js"));
+    step("measuring (half an hour; a quiet machine is best)", bench)
+}
+
+/// A Python of the project's own with what `bench/requirements.txt` pins.
+fn rivals() -> Result<PathBuf> {
+    let folder = target_folder().join("bench/python");
+    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    if !python.is_file() {
+        let mut venv = command("python3", &["-m", "venv"]);
+        venv.arg(&folder);
+        step("making a Python environment", venv)?;
+    }
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "bench/requirements.txt"];
+    step("installing NumPy and OpenCV", command(&python, &install))?;
+    Ok(python)
+}
