@@ -4,7 +4,7 @@ use crate::{
     BitMask, Error, Motion, MotionEstimator, Plane, Result, Rgb, Settings,
     filter::{self, TemporalFilter},
     flow,
-    metric::{FrameMetrics, Improvement, MaskAccumulator, Mean, Summary},
+    metric::{FrameMetrics, Improvement, MaskAccumulator, Mean, Summary, Witness, picture_edges},
     plane::check_size,
     union_of,
 };
@@ -26,6 +26,7 @@ pub struct Stabilizer {
     pushed: usize,
     /// Frames that the filter holds back, oldest first.
     pending: VecDeque<Pending>,
+    witness: Witness,
     before: MaskAccumulator,
     after: MaskAccumulator,
     mean_trust: Mean,
@@ -36,6 +37,8 @@ pub struct Stabilizer {
 struct Pending {
     index: usize,
     raw: Vec<Plane<u8>>,
+    /// Edges of the picture.
+    edges: BitMask,
     /// Motion since the frame before, `None` on the first of a shot.
     motion: Option<Arc<Motion>>,
     scene_cut: bool,
@@ -74,6 +77,7 @@ impl Stabilizer {
             filter: filter::from_settings(settings),
             pushed: 0,
             pending: VecDeque::new(),
+            witness: Witness::default(),
             before: MaskAccumulator::default(),
             after: MaskAccumulator::default(),
             mean_trust: Mean::default(),
@@ -98,6 +102,7 @@ impl Stabilizer {
             }
         }
         self.pushed += 1;
+        let edges = picture_edges(&frame);
         let mut motion = self.estimator.push(frame).map(Arc::new);
         let mut filtered = Vec::new();
         let scene_cut = motion.as_ref().is_some_and(|motion| flow::is_scene_cut(&motion.backward_trust));
@@ -107,7 +112,7 @@ impl Stabilizer {
             filtered = self.filter.finish();
         }
         filtered.extend(self.filter.push(&probabilities, motion.as_ref()));
-        self.pending.push_back(Pending { index, raw: probabilities, motion, scene_cut });
+        self.pending.push_back(Pending { index, raw: probabilities, edges, motion, scene_cut });
         Ok(filtered.into_iter().map(|stabilized| self.complete(stabilized)).collect())
     }
 
@@ -129,21 +134,23 @@ impl Stabilizer {
 
     /// Measures the oldest frame held back, whose stabilised planes have come.
     fn complete(&mut self, stabilized: Vec<Plane<u8>>) -> Finished {
-        let Pending { index, raw, motion, scene_cut } =
+        let Pending { index, raw, edges, motion, scene_cut } =
             self.pending.pop_front().expect("a filter gives no more than it took");
         let motion = motion.as_deref();
         let mean_trust = motion.map(|motion| flow::mean_trust(&motion.backward_trust));
         self.mean_trust.push(mean_trust);
-        let measure = |masks: &mut MaskAccumulator, planes: &[Plane<u8>], level| {
-            let mask = BitMask::from_threshold(&union_of(planes), level);
-            masks.push(mask, motion).expect("sizes were checked on the way in")
+        let probability = union_of(&raw);
+        let evidence = self.witness.push(&probability, &edges, motion).expect("sizes were checked on the way in");
+        let measure = |masks: &mut MaskAccumulator, probability: &Plane<u8>, level| {
+            let mask = BitMask::from_threshold(probability, level);
+            masks.push(mask, motion, evidence.as_ref()).expect("sizes were checked on the way in")
         };
         let metrics = FrameMetrics {
             index,
             scene_cut,
             mean_trust,
-            before: measure(&mut self.before, &raw, RAW_LEVEL),
-            after: measure(&mut self.after, &stabilized, self.level),
+            before: measure(&mut self.before, &probability, RAW_LEVEL),
+            after: measure(&mut self.after, &union_of(&stabilized), self.level),
         };
         Finished { index, raw, stabilized, metrics }
     }

@@ -13,7 +13,7 @@ use steadymask_core::{
 use synthetic::{HEIGHT, WIDTH};
 
 /// What every platform must give. A change here means that results change: say so where it is made.
-const EXPECTED: u64 = 0x4449ab726c6246ec;
+const EXPECTED: u64 = 0xf5d9_c8f6_cc43_32f9;
 
 /// FNV-1a, 64 bits.
 struct Hash(u64);

@@ -57,7 +57,7 @@ fn classic_metrics_reward_a_frozen_mask_and_the_compensated_one_does_not() {
     let measure = |masks: [BitMask; 3]| {
         let mut accumulator = MaskAccumulator::default();
         for (t, mask) in masks.into_iter().enumerate() {
-            accumulator.push(mask, (t > 0).then(|| shift((100, 50), 5.0)).as_ref()).unwrap();
+            accumulator.push(mask, (t > 0).then(|| shift((100, 50), 5.0)).as_ref(), None).unwrap();
         }
         accumulator.summary()
     };
@@ -67,6 +67,7 @@ fn classic_metrics_reward_a_frozen_mask_and_the_compensated_one_does_not() {
     assert_eq!(moving.instability, Some(1.0 - 300.0 / 500.0));
     assert_eq!(moving.motion_compensated_instability, Some(0.0));
     assert_eq!(frozen.motion_compensated_instability, Some(0.4));
+    assert_eq!((moving.area_drift, frozen.area_drift), (Some(0.0), Some(0.0)));
     assert_eq!(moving.area, 400.0 / 5000.0);
     assert_eq!(moving.temporal_consistency, Some(0.6));
 
@@ -89,8 +90,8 @@ fn untrusted_pixels_do_not_count() {
 #[test]
 fn nothing_is_compared_across_a_cut() {
     let mut accumulator = MaskAccumulator::default();
-    accumulator.push(square(10), None).unwrap();
-    let metrics = accumulator.push(square(60), None).unwrap();
+    accumulator.push(square(10), None, None).unwrap();
+    let metrics = accumulator.push(square(60), None, None).unwrap();
     assert_eq!((metrics.iou, metrics.instability, metrics.motion_compensated_instability), (None, None, None));
     assert_eq!(accumulator.summary().instability, None);
 }

@@ -9,7 +9,7 @@ use steadymask_core::{
     filter::{
         self, Connectivity, Consensus, Exponential, Hysteresis, Median, MovingAverage, TemporalFilter, Uncertainty,
     },
-    metric::{self, Overlap},
+    metric::{self, Overlap, Witness},
     reference, resize, rgb_from_i420,
 };
 
@@ -166,6 +166,41 @@ proptest! {
     ) {
         let fast = metric::motion_compensated_instability(&a, &b, &motion).unwrap();
         prop_assert!(close(fast, reference::metric::motion_compensated_instability(&a, &b, &motion)));
+    }
+
+    #[test]
+    fn area_drift(
+        (a, b, motion) in size().prop_flat_map(|size| (mask(size), mask(size), motion(size))),
+    ) {
+        let fast = metric::area_drift(&a, &b, &motion).unwrap();
+        prop_assert!(close(fast, reference::metric::area_drift(&a, &b, &motion)));
+    }
+
+    #[test]
+    fn estimate(
+        (mask, shot) in size().prop_flat_map(|size| (mask(size), vec((plane(size), motion(size)), 1..5))),
+        picture in vec(any::<[u8; 3]>(), 132 * 10),
+    ) {
+        let (width, height) = mask.size();
+        let picture = Plane::from_fn(width, height, |x, y| picture[y * width + x]);
+        let edges = metric::picture_edges(&picture);
+        prop_assert_eq!(&edges, &reference::metric::picture_edges(&picture));
+        let mut witness = Witness::default();
+        for (t, (raw, _)) in shot.iter().enumerate() {
+            let motion = t.checked_sub(1).map(|before| &shot[before].1);
+            witness.push(raw, &edges, motion).unwrap();
+        }
+        let (last, motion) = shot.last().unwrap();
+        let estimate = witness.push(last, &edges, Some(motion)).unwrap().unwrap().estimate(&mask).unwrap();
+        // Evidence is kept in whole 255ths.
+        let evidence = reference::metric::evidence(&mask, &shot);
+        prop_assert!((f64::from(estimate.evidence) - evidence).abs() < 0.01, "{:?}, {evidence}", estimate);
+        let contour = reference::metric::boundary(&mask);
+        let aligned = contour.pixels().filter(|&(x, y)| edges.get(x, y)).count() as f64;
+        let alignment = aligned / contour.area().max(1) as f64;
+        prop_assert!(close(estimate.alignment, alignment));
+        let score = f64::from(estimate.evidence) * alignment.sqrt();
+        prop_assert!(close(estimate.score, score));
     }
 
     #[test]

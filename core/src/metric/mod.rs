@@ -1,15 +1,17 @@
 //! Measures of masks: overlap, steadiness with and without motion, agreement with ground truth.
 
 mod boundary;
+mod estimate;
 mod overlap;
 mod temporal;
 mod truth;
 
 pub use boundary::{BOUNDARY_TOLERANCE, boundary, boundary_f, boundary_f_within, boundary_radius, region_similarity};
+pub use estimate::{Estimate, Evidence, Witness, picture_edges};
 pub use overlap::{Overlap, dice, iou};
 pub(crate) use temporal::Mean;
 pub use temporal::{
-    FrameMetrics, Improvement, MaskAccumulator, MaskMetrics, Summary, SummaryMetrics, improvement_percent,
+    FrameMetrics, Improvement, MaskAccumulator, MaskMetrics, Summary, SummaryMetrics, area_drift, improvement_percent,
     motion_compensated_instability,
 };
 pub use truth::{

@@ -1,13 +1,16 @@
 use serde::{Deserialize, Serialize};
 
-use super::overlap::{Overlap, share};
+use super::{
+    estimate::{Estimate, Evidence},
+    overlap::{Overlap, share},
+};
 use crate::{
     BitMask, Error, Motion, Result,
     flow::{Flow, TRUSTED},
 };
 
 /// What is known of one frame's mask. Comparisons with the frame before are `None` on the first frame of a shot.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct MaskMetrics {
     /// Share of the frame that the mask covers, 0 to 1.
     pub area: f32,
@@ -19,6 +22,10 @@ pub struct MaskMetrics {
     pub instability: Option<f32>,
     /// Change that motion does not explain: [`motion_compensated_instability`]. An estimate.
     pub motion_compensated_instability: Option<f32>,
+    /// Change of the area that motion does not explain: [`area_drift`]. An estimate.
+    pub area_drift: Option<f32>,
+    /// What the mask is worth, as far as can be told without ground truth.
+    pub estimate: Option<Estimate>,
 }
 
 /// What is known of one frame, before and after stabilising; masks are unions over the classes.
@@ -49,6 +56,11 @@ pub struct SummaryMetrics {
     pub instability: Option<f32>,
     /// Mean change that motion does not explain. An estimate.
     pub motion_compensated_instability: Option<f32>,
+    /// Mean change of the area that motion does not explain. An estimate.
+    pub area_drift: Option<f32>,
+    /// Means of what the masks are worth, as far as can be told without ground truth: the one score here by which
+    /// masks may be ranked.
+    pub estimate: Option<Estimate>,
 }
 
 /// By how many percent stabilising lowered each instability: `100 (before − after) / before`.
@@ -87,22 +99,53 @@ pub struct Summary {
 /// # Errors
 /// [`Error::FrameSize`](crate::Error::FrameSize) when the sizes differ.
 pub fn motion_compensated_instability(previous: &BitMask, current: &BitMask, motion: &Motion) -> Result<f32> {
-    let (width, height) = current.size();
-    let flow = &motion.backward;
-    for (w, h) in [flow.size(), previous.size()] {
-        if (w, h) != (width, height) {
-            let (expected_width, expected_height) = (width, height);
-            return Err(Error::FrameSize { index: 0, width: w, height: h, expected_width, expected_height });
+    Ok(Unexplained::between(previous, current, motion)?.instability())
+}
+
+/// Change of the mask's area that motion does not explain, 0 to 1: how much the smaller of `warp(previous)` and
+/// `current` lacks of the larger, over the pixels whose trust is over [`TRUSTED`]; 0 when both are empty.
+///
+/// # Errors
+/// [`Error::FrameSize`](crate::Error::FrameSize) when the sizes differ.
+pub fn area_drift(previous: &BitMask, current: &BitMask, motion: &Motion) -> Result<f32> {
+    Ok(Unexplained::between(previous, current, motion)?.area_drift())
+}
+
+/// Numbers of trusted pixels in two frames' masks, the earlier carried to the later.
+struct Unexplained {
+    previous: usize,
+    current: usize,
+    both: usize,
+}
+
+impl Unexplained {
+    fn between(previous: &BitMask, current: &BitMask, motion: &Motion) -> Result<Self> {
+        let (width, height) = current.size();
+        let flow = &motion.backward;
+        for (w, h) in [flow.size(), previous.size()] {
+            if (w, h) != (width, height) {
+                let (expected_width, expected_height) = (width, height);
+                return Err(Error::FrameSize { index: 0, width: w, height: h, expected_width, expected_height });
+            }
         }
+        let [carried] = warped([previous], flow);
+        let trusted = trusted(motion);
+        let mut counts = Self { previous: 0, current: 0, both: 0 };
+        for ((a, b), trusted) in carried.words().iter().zip(current.words()).zip(trusted.words()) {
+            counts.previous += (a & trusted).count_ones() as usize;
+            counts.current += (b & trusted).count_ones() as usize;
+            counts.both += (a & b & trusted).count_ones() as usize;
+        }
+        Ok(counts)
     }
-    let [carried] = warped([previous], flow);
-    let trusted = trusted(motion);
-    let (mut intersection, mut union) = (0, 0);
-    for ((a, b), trusted) in carried.words().iter().zip(current.words()).zip(trusted.words()) {
-        intersection += (a & b & trusted).count_ones() as usize;
-        union += ((a | b) & trusted).count_ones() as usize;
+
+    fn instability(&self) -> f32 {
+        (1.0 - share(self.both, self.previous + self.current - self.both)) as f32
     }
-    Ok((1.0 - share(intersection, union)) as f32)
+
+    fn area_drift(&self) -> f32 {
+        (1.0 - share(self.previous.min(self.current), self.previous.max(self.current))) as f32
+    }
 }
 
 /// Masks of the earlier frame carried along `flow` from the later: the nearest pixel, the edge's repeated outside.
@@ -153,33 +196,43 @@ pub struct MaskAccumulator {
     iou: Mean,
     dice: Mean,
     motion_compensated: Mean,
+    area_drift: Mean,
+    /// Of score, evidence and alignment.
+    estimate: [Mean; 3],
 }
 
 impl MaskAccumulator {
-    /// Takes the next frame's mask, and the motion since the frame before; `None` begins a new shot.
+    /// Takes the next frame's mask, the motion since the frame before, `None` at the beginning of a shot, and what the
+    /// other frames tell of it, `None` where no [`Estimate`] is asked for.
     ///
     /// # Errors
     /// [`Error::FrameSize`](crate::Error::FrameSize) when the size is not that of the frame before.
-    pub fn push(&mut self, mask: BitMask, motion: Option<&Motion>) -> Result<MaskMetrics> {
+    pub fn push(&mut self, mask: BitMask, motion: Option<&Motion>, evidence: Option<&Evidence>) -> Result<MaskMetrics> {
         let mut metrics = MaskMetrics {
             area: share(mask.area(), mask.width() * mask.height()) as f32,
-            iou: None,
-            dice: None,
-            instability: None,
-            motion_compensated_instability: None,
+            estimate: evidence.map(|evidence| evidence.estimate(&mask)).transpose()?,
+            ..MaskMetrics::default()
         };
         if let (Some(previous), Some(motion)) = (&self.previous, motion) {
             let overlap = Overlap::of_masks(previous, &mask)?;
+            let unexplained = Unexplained::between(previous, &mask, motion)?;
             let iou = overlap.iou();
             metrics.iou = Some(iou);
             metrics.dice = Some(overlap.dice());
             metrics.instability = Some(1.0 - iou);
-            metrics.motion_compensated_instability = Some(motion_compensated_instability(previous, &mask, motion)?);
+            metrics.motion_compensated_instability = Some(unexplained.instability());
+            metrics.area_drift = Some(unexplained.area_drift());
         }
         self.area.push(Some(metrics.area));
         self.iou.push(metrics.iou);
         self.dice.push(metrics.dice);
         self.motion_compensated.push(metrics.motion_compensated_instability);
+        self.area_drift.push(metrics.area_drift);
+        if let Some(Estimate { score, evidence, alignment }) = metrics.estimate {
+            for (mean, value) in self.estimate.iter_mut().zip([score, evidence, alignment]) {
+                mean.push(Some(value));
+            }
+        }
         self.previous = Some(mask);
         Ok(metrics)
     }
@@ -193,7 +246,14 @@ impl MaskAccumulator {
             dice: self.dice.get(),
             instability: iou.map(|iou| 1.0 - iou),
             motion_compensated_instability: self.motion_compensated.get(),
+            area_drift: self.area_drift.get(),
+            estimate: self.estimate(),
         }
+    }
+
+    fn estimate(&self) -> Option<Estimate> {
+        let [score, evidence, alignment] = self.estimate.map(Mean::get);
+        Some(Estimate { score: score?, evidence: evidence?, alignment: alignment? })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Metrics, pixel by pixel.
 
-use crate::{BitMask, Motion, Plane, flow::TRUSTED};
+use super::flow::warp;
+use crate::{BitMask, Motion, Plane, Rgb, flow::TRUSTED};
 
 /// The pixels of a mask, as `(x, y, set)`.
 fn pixels(mask: &BitMask) -> impl Iterator<Item = (usize, usize, bool)> {
@@ -139,4 +140,75 @@ pub fn consistency(clip: &[(BitMask, BitMask)], window: usize) -> Option<(f64, f
         }
     }
     (windows > 0.0).then(|| (constant / windows, correct / windows))
+}
+
+/// Twin of [`metric::area_drift`](crate::metric::area_drift).
+pub fn area_drift(previous: &BitMask, current: &BitMask, motion: &Motion) -> f64 {
+    let [previous, current] = trusted_areas(previous, current, motion);
+    if previous.max(current) == 0.0 { 0.0 } else { 1.0 - previous.min(current) / previous.max(current) }
+}
+
+/// Trusted pixels of the earlier mask, carried to the later frame, and of the later.
+fn trusted_areas(previous: &BitMask, current: &BitMask, motion: &Motion) -> [f64; 2] {
+    let (width, height) = current.size();
+    let nearest = |position: f32, side: usize| (position + 0.5).floor().clamp(0.0, side as f32 - 1.0) as usize;
+    let trusted = |x, y| motion.backward_trust.get(x, y) > TRUSTED;
+    let carried = count(current, |x, y, _| {
+        let [dx, dy] = motion.backward.get(x, y);
+        trusted(x, y) && previous.get(nearest(x as f32 + dx, width), nearest(y as f32 + dy, height))
+    });
+    [carried, count(current, |x, y, set| set && trusted(x, y))]
+}
+
+/// Twin of [`Estimate::evidence`](crate::metric::Estimate::evidence) of `mask` on the frame after the last of
+/// `before`; each of these is a frame's raw probability and the motion from it to the next.
+pub fn evidence(mask: &BitMask, before: &[(Plane<u8>, Motion)]) -> f64 {
+    let (width, height) = mask.size();
+    let mut past = [Plane::filled(width, height, 0.0f32), Plane::filled(width, height, 0.0f32)];
+    for (raw, motion) in before {
+        let radius = width.min(height) / 8;
+        past = [0, 1].map(|i| {
+            let with_own = Plane::from_fn(width, height, |x, y| {
+                let mut nearby = 0;
+                for v in y.saturating_sub(radius)..=(y + radius).min(height - 1) {
+                    for u in x.saturating_sub(radius)..=(x + radius).min(width - 1) {
+                        nearby = nearby.max(raw.get(u, v));
+                    }
+                }
+                let weight = 0.15 + 0.85 * f32::from(nearby) / 255.0;
+                let own = if i == 0 { weight * f32::from(raw.get(x, y)) / 255.0 } else { weight };
+                past[i].get(x, y) + own
+            });
+            let carried = warp(&with_own, &motion.backward);
+            Plane::from_fn(width, height, |x, y| carried.get(x, y) as f32 * 0.9 * motion.backward_trust.get(x, y))
+        });
+    }
+    let (mut supported, mut wrong, mut support) = (0.0, 0.0, 0.0);
+    for (x, y, set) in pixels(mask) {
+        let (s, w) = (f64::from(past[0].get(x, y)), f64::from(past[1].get(x, y)));
+        support += s / (w + 1.0);
+        if set {
+            supported += s / (w + 1.0);
+            wrong += (w - s) / (w + 1.0);
+        }
+    }
+    if wrong + support == 0.0 { 1.0 } else { supported / (wrong + support) }
+}
+
+/// Twin of [`metric::picture_edges`](crate::metric::picture_edges).
+pub fn picture_edges(frame: &Plane<Rgb>) -> BitMask {
+    let (width, height) = frame.size();
+    let at = |x: isize, y: isize| {
+        frame.get(x.clamp(0, width as isize - 1) as usize, y.clamp(0, height as isize - 1) as usize).map(f64::from)
+    };
+    let steepness = Plane::from_fn(width, height, |x, y| {
+        let (x, y) = (x as isize, y as isize);
+        let squared = |a: [f64; 3], b: [f64; 3]| (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>();
+        (squared(at(x - 1, y), at(x + 1, y)) + squared(at(x, y - 1), at(x, y + 1))).sqrt()
+    });
+    let mean = steepness.data().iter().sum::<f64>() / (width * height) as f64;
+    let steep = |x: usize, y: usize| x < width && y < height && steepness.get(x, y) > 2.0 * mean;
+    BitMask::from_fn(width, height, |x, y| {
+        (0..3).any(|dy| (0..3).any(|dx| (x + dx > 0 && y + dy > 0) && steep(x + dx - 1, y + dy - 1)))
+    })
 }

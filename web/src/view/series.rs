@@ -74,13 +74,7 @@ mod tests {
     fn series(before: &[Option<f32>]) -> Series {
         let mut series = Series::default();
         for (index, &value) in before.iter().enumerate() {
-            let mask = MaskMetrics {
-                area: 0.1,
-                iou: None,
-                dice: None,
-                instability: None,
-                motion_compensated_instability: value,
-            };
+            let mask = MaskMetrics { area: 0.1, motion_compensated_instability: value, ..MaskMetrics::default() };
             let scene_cut = index > 0 && value.is_none();
             let metrics = FrameMetrics { index, scene_cut, mean_trust: None, before: mask, after: mask };
             series.push(index as f64 * 0.04, &metrics);
