@@ -1,6 +1,6 @@
 //! Changing the size of pictures, in integer or exactly specified f32 arithmetic.
 
-use crate::{Plane, Rgb};
+use crate::{BitMask, Plane, RAW_LEVEL, Rgb};
 
 /// Weights of the source pixels that make one target pixel: `(first source index, weights)`.
 fn area_weights(source: usize, target: usize) -> Vec<(usize, Vec<u32>)> {
@@ -109,4 +109,43 @@ pub fn resize(source: &Plane<u8>, width: usize, height: usize) -> Plane<u8> {
     } else {
         bilinear(source, width, height)
     }
+}
+
+/// A mask at `width`×`height`: its picture of 0 and 255 as [`resize`] makes it, over ½. Shrinking takes no such
+/// picture, which makes it many times as fast.
+///
+/// # Panics
+/// When `width` or `height` is 0 or over [`Plane::MAX_SIDE`].
+pub fn resize_mask(source: &BitMask, width: usize, height: usize) -> BitMask {
+    if source.size() == (width, height) {
+        return source.clone();
+    }
+    if width >= source.width() && height >= source.height() {
+        return BitMask::from_threshold(&bilinear(&source.to_plane(), width, height), RAW_LEVEL);
+    }
+    let columns = area_weights(source.width(), width);
+    let rows = area_weights(source.height(), height);
+    // A mean over 127.5 levels of 255, rounded half up, is a level over 127: in whole numbers, a sum of at least half.
+    let half = (source.width() as u64 * source.height() as u64).div_ceil(2);
+    let mut sums = vec![0u32; source.width()];
+    let mut out = BitMask::empty(width, height);
+    for (y, (first, weights)) in rows.iter().enumerate() {
+        sums.fill(0);
+        for (dy, &weight) in weights.iter().enumerate() {
+            let words = source.row(first + dy);
+            for (sums, &word) in sums.chunks_mut(64).zip(words).filter(|&(_, &word)| word != 0) {
+                for (bit, sum) in sums.iter_mut().enumerate() {
+                    *sum += weight * (word >> bit & 1) as u32;
+                }
+            }
+        }
+        for (word, columns) in out.row_mut(y).iter_mut().zip(columns.chunks(64)) {
+            for (bit, (first, weights)) in columns.iter().enumerate() {
+                let pixels = weights.iter().zip(&sums[*first..]);
+                let sum: u64 = pixels.map(|(&weight, &sum)| u64::from(weight) * u64::from(sum)).sum();
+                *word |= u64::from(sum >= half) << bit;
+            }
+        }
+    }
+    out
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::{collection::vec, prelude::*};
 use steadymask_core::{
-    All, BitMask, ColorMatrix, ColorRange, I420, LookAhead, Motion, Plane,
+    All, BitMask, ColorMatrix, ColorRange, I420, LookAhead, Motion, Plane, RAW_LEVEL,
     filter::{
         self, Connectivity, Consensus, Exponential, Hysteresis, Median, MovingAverage, TemporalFilter, Uncertainty,
     },
@@ -206,6 +206,12 @@ proptest! {
     #[test]
     fn area(source in size().prop_flat_map(plane), (width, height) in (1..30usize, 1..20usize)) {
         prop_assert_eq!(resize::area(&source, width, height), reference::area(&source, width, height));
+    }
+
+    #[test]
+    fn masks_of_another_size(source in size().prop_flat_map(mask), (width, height) in (1..140usize, 1..20usize)) {
+        let plane = resize::resize(&source.to_plane(), width, height);
+        prop_assert_eq!(resize::resize_mask(&source, width, height), BitMask::from_threshold(&plane, RAW_LEVEL));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Agreement with ground truth, a frame at a time.
 
-use std::{borrow::Cow, collections::VecDeque};
+use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use super::{
     overlap::share,
     temporal::{Mean, trusted, warped},
 };
-use crate::{BitMask, Error, Motion, Plane, RAW_LEVEL, Result, resize::resize};
+use crate::{BitMask, Error, Motion, Plane, Result, resize::resize_mask};
 
 /// Pixels within which contours match in the strict form of F: 8 pixels, DAVIS's own at 480p, hide edges that crawl.
 pub const STRICT_RADIUS: usize = 2;
@@ -126,6 +126,8 @@ pub struct TruthAccumulator {
     lagged: [Mean; 2 * MAX_LAG + 1],
     /// The latest masks and truths, newest last.
     recent: VecDeque<(BitMask, BitMask)>,
+    /// The latest mask and truth at the motion's size, where there was motion.
+    scaled: Option<[BitMask; 2]>,
     consistency: [WindowSums; WINDOWS.len()],
     /// For the latest frames: whose truth differs from the frame before, whose prediction does, what is wrong.
     changes: VecDeque<[BitMask; 3]>,
@@ -134,7 +136,7 @@ pub struct TruthAccumulator {
 impl TruthAccumulator {
     /// Takes the next frame's mask and truth, and the motion since the frame before, `None` on the first frame of a
     /// shot or where flicker is not asked for. Where motion is of another size than the masks, they are scaled to it
-    /// for flicker and false flips (bilinear, over ½).
+    /// for flicker and false flips (area means, over ½).
     ///
     /// The motion's trust should be estimated with [`FLICKER_SIGMA`].
     ///
@@ -186,12 +188,15 @@ impl TruthAccumulator {
     }
 
     /// Flicker and false flips, where there is motion.
-    fn along_motion(&self, mask: &BitMask, truth: &BitMask, motion: Option<&Motion>) -> Option<(f64, f64)> {
+    fn along_motion(&mut self, mask: &BitMask, truth: &BitMask, motion: Option<&Motion>) -> Option<(f64, f64)> {
+        let kept = self.scaled.take();
         let (motion, (mask_before, truth_before)) = motion.zip(self.recent.back())?;
-        let size = motion.backward.size();
-        let [mask, truth, mask_before, truth_before] =
-            [mask, truth, mask_before, truth_before].map(|mask| scaled(mask, size));
+        let (width, height) = motion.backward.size();
+        let scaled = |masks: [&BitMask; 2]| masks.map(|mask| resize_mask(mask, width, height));
+        let kept = kept.filter(|[mask, _]| mask.size() == (width, height));
+        let [mask_before, truth_before] = kept.unwrap_or_else(|| scaled([mask_before, truth_before]));
         let [mask_before, truth_before] = warped([&mask_before, &truth_before], &motion.backward);
+        let [mask, truth] = self.scaled.insert(scaled([mask, truth]));
         let trusted = trusted(motion);
         let now = mask.words().iter().zip(truth.words());
         let before = mask_before.words().iter().zip(truth_before.words());
@@ -242,15 +247,6 @@ impl TruthAccumulator {
             self.changes.pop_front();
         }
     }
-}
-
-/// The mask at another size: bilinear, over ½.
-fn scaled(mask: &BitMask, size: (usize, usize)) -> Cow<'_, BitMask> {
-    if mask.size() == size {
-        return Cow::Borrowed(mask);
-    }
-    let (width, height) = size;
-    Cow::Owned(BitMask::from_threshold(&resize(&mask.to_plane(), width, height), RAW_LEVEL))
 }
 
 /// Sums of both forms of VC over the windows so far.

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 use steadymask_core::{
-    BitMask, Motion, RAW_LEVEL,
+    BitMask, Motion,
     metric::{TruthAccumulator, TruthMetrics, iou, motion_compensated_instability},
-    resize,
+    resize::resize_mask,
 };
 
 use super::measure::{Measure, Scores, mean};
@@ -77,8 +77,9 @@ impl Track {
         let previous = self.previous.as_ref().filter(|_| !matches!(step, Step::Start));
         let instability = previous.map(|previous| iou(previous, &mask)).transpose()?.map(|iou| 1.0 - f64::from(iou));
         let compensated = previous.zip(motion).map(|(previous, motion)| {
-            let size = motion.backward.size();
-            motion_compensated_instability(&scaled(previous, size), &scaled(&mask, size), motion)
+            let (width, height) = motion.backward.size();
+            let [previous, mask] = [previous, &mask].map(|mask| resize_mask(mask, width, height));
+            motion_compensated_instability(&previous, &mask, motion)
         });
         self.frames.push(FrameScores {
             j,
@@ -121,12 +122,4 @@ impl Track {
         });
         (scores, self.frames)
     }
-}
-
-/// The mask at another size: bilinear, over ½.
-fn scaled(mask: &BitMask, (width, height): (usize, usize)) -> BitMask {
-    if mask.size() == (width, height) {
-        return mask.clone();
-    }
-    BitMask::from_threshold(&resize::resize(&mask.to_plane(), width, height), RAW_LEVEL)
 }
