@@ -178,11 +178,12 @@ proptest! {
 
     #[test]
     fn estimate(
-        (mask, shot) in size().prop_flat_map(|size| (mask(size), vec((plane(size), motion(size)), 1..5))),
-        picture in vec(any::<[u8; 3]>(), 132 * 10),
+        (mask, shot, [red, green, blue]) in size().prop_flat_map(|size| {
+            (mask(size), vec((plane(size), motion(size)), 1..5), [plane(size), plane(size), plane(size)])
+        }),
     ) {
         let (width, height) = mask.size();
-        let picture = Plane::from_fn(width, height, |x, y| picture[y * width + x]);
+        let picture = Plane::from_fn(width, height, |x, y| [red.get(x, y), green.get(x, y), blue.get(x, y)]);
         let edges = metric::picture_edges(&picture);
         prop_assert_eq!(&edges, &reference::metric::picture_edges(&picture));
         let mut witness = Witness::default();
