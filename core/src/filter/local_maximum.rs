@@ -1,4 +1,4 @@
-use crate::Plane;
+use crate::{Plane, simd::vectorised};
 
 /// For each pixel the largest value within `radius` columns and rows of it; beyond the edge there is nothing.
 pub fn local_maximum(plane: &Plane<u8>, radius: usize) -> Plane<u8> {
@@ -19,13 +19,24 @@ pub fn local_maximum(plane: &Plane<u8>, radius: usize) -> Plane<u8> {
 }
 
 /// Replaces each value by the largest of the `count` values at it and every `step` after it, by doubling.
-fn running_maximum(values: &mut [u8], step: usize, count: usize) {
+fn running_maximum(values: &mut Vec<u8>, step: usize, count: usize) {
     let mut covered = 1;
+    let mut next = values.clone();
     while covered < count {
         let more = covered.min(count - covered);
-        for i in 0..values.len() - more * step {
-            values[i] = values[i].max(values[i + more * step]);
-        }
+        maximum(&mut next, values, &values[more * step..]);
+        std::mem::swap(values, &mut next);
         covered += more;
+    }
+}
+
+vectorised! {
+    /// The larger of `a` and `b` at each place; where `b` has ended, `a`.
+    fn maximum(out: &mut [u8], a: &[u8], b: &[u8]) {
+        let (both, rest) = out.split_at_mut(b.len());
+        for ((out, &a), &b) in both.iter_mut().zip(a).zip(b) {
+            *out = a.max(b);
+        }
+        rest.copy_from_slice(&a[b.len()..]);
     }
 }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{boundary::boundary, overlap::share};
-use crate::{BitMask, Error, Motion, Plane, Result, Rgb, filter::local_maximum, flow::warp, parallel};
+use crate::{
+    BitMask, Error, Motion, Plane, Result, Rgb, filter::local_maximum, flow::warp, parallel, simd::vectorised,
+};
 
 /// Share of the evidence that lasts from one frame to the next.
 const DECAY: f32 = 0.9;
@@ -69,36 +71,21 @@ impl Witness {
         }
         let carried = self.past.take().zip(motion).map(|(past, motion)| {
             let mut carried = warp(&past, &motion.backward);
-            parallel::rows(&mut carried, |y, row| {
-                for (evidence, &trust) in row.iter_mut().zip(motion.backward_trust.row(y)) {
-                    *evidence = evidence.map(|value| value * (DECAY * trust));
-                }
-            });
-            carried
+            let mut known = Plane::filled(expected_width, expected_height, [0; 2]);
+            fade(carried.data_mut(), motion.backward_trust.data(), known.data_mut());
+            let support = known.data().iter().map(|known| u64::from(known[1])).sum();
+            (carried, Evidence { known, support, edges: edges.clone() })
         });
-        let evidence = carried.as_ref().map(|carried| Evidence::new(carried, edges.clone()));
+        let (carried, evidence) = carried.unzip();
         let mut past = carried.unwrap_or_else(|| Plane::filled(expected_width, expected_height, [0.0; 2]));
         let nearby = local_maximum(raw, expected_width.min(expected_height) / 8);
-        for ((past, &p), &nearby) in past.data_mut().iter_mut().zip(raw.data()).zip(nearby.data()) {
-            let weight = LEAST_WEIGHT + (1.0 - LEAST_WEIGHT) / 255.0 * f32::from(nearby);
-            *past = [past[0] + weight * f32::from(p), past[1] + weight];
-        }
+        join(past.data_mut(), raw.data(), nearby.data());
         self.past = Some(past);
         Ok(evidence)
     }
 }
 
 impl Evidence {
-    fn new(carried: &Plane<[f32; 2]>, edges: BitMask) -> Self {
-        let known = carried.map(|&[s, w]| {
-            // W is far over 0 wherever S is.
-            let (known, support) = (255.0 * w / (w + 1.0), s / (w + 1.0));
-            [(known + 0.5) as u8, (support + 0.5) as u8]
-        });
-        let support = known.data().iter().map(|known| u64::from(known[1])).sum();
-        Self { known, support, edges }
-    }
-
     /// What `mask` is worth on this frame.
     ///
     /// # Errors
@@ -126,19 +113,50 @@ pub fn picture_edges(frame: &Plane<Rgb>) -> BitMask {
     let (width, height) = frame.size();
     let mut steepness = Plane::filled(width, height, 0.0);
     parallel::rows(&mut steepness, |y, row| {
-        let (above, below) = (frame.row(y.saturating_sub(1)), frame.row((y + 1).min(height - 1)));
         let here = frame.row(y);
-        for (x, steepness) in row.iter_mut().enumerate() {
-            let (left, right) = (here[x.saturating_sub(1)], here[(x + 1).min(width - 1)]);
-            let squared = |a: Rgb, b: Rgb| {
-                let squares = a.iter().zip(b).map(|(&a, b)| i32::from(a.abs_diff(b)).pow(2));
-                squares.sum::<i32>()
-            };
-            *steepness = ((squared(left, right) + squared(above[x], below[x])) as f32).sqrt();
+        // The edge is repeated outside.
+        let padded = [&here[..1], here, &here[width - 1..]].concat();
+        let (left, right) = (&padded[..width], &padded[2..]);
+        let (above, below) = (frame.row(y.saturating_sub(1)), frame.row((y + 1).min(height - 1)));
+        let mut squares = vec![[0; 3]; width];
+        squared_steps(squares.as_flattened_mut(), [left, right, above, below].map(<[Rgb]>::as_flattened));
+        for (steepness, [red, green, blue]) in row.iter_mut().zip(squares) {
+            *steepness = ((red + green + blue) as f32).sqrt();
         }
     });
     let mean = steepness.data().iter().map(|&value| f64::from(value)).sum::<f64>() / (width * height) as f64;
     let limit = STEEP * mean as f32;
     let steep = steepness.map(|&value| u8::from(value > limit));
     BitMask::from_threshold(&local_maximum(&steep, 1), 0)
+}
+
+vectorised! {
+    /// (right − left)² + (below − above)², byte by byte.
+    fn squared_steps(out: &mut [i32], neighbours: [&[u8]; 4]) {
+        let [left, right, above, below] = neighbours.map(|row| &row[..out.len()]);
+        for (i, out) in out.iter_mut().enumerate() {
+            let (across, down) = (i32::from(right[i]) - i32::from(left[i]), i32::from(below[i]) - i32::from(above[i]));
+            *out = across * across + down * down;
+        }
+    }
+}
+
+vectorised! {
+    /// The frame's own probability joins the evidence, with the weight that what is seen nearby gives it.
+    fn join(past: &mut [[f32; 2]], raw: &[u8], nearby: &[u8]) {
+        for ((past, &p), &nearby) in past.iter_mut().zip(raw).zip(nearby) {
+            let weight = LEAST_WEIGHT + (1.0 - LEAST_WEIGHT) / 255.0 * f32::from(nearby);
+            *past = [past[0] + weight * f32::from(p), past[1] + weight];
+        }
+    }
+
+    /// Evidence fades, and is put into 255ths: [`Evidence::known`].
+    fn fade(evidence: &mut [[f32; 2]], trust: &[f32], known: &mut [[u8; 2]]) {
+        for ((evidence, &trust), known) in evidence.iter_mut().zip(trust).zip(known) {
+            let [s, w] = evidence.map(|value| value * (DECAY * trust));
+            *evidence = [s, w];
+            // W is far over 0 wherever S is.
+            *known = [255.0 * w / (w + 1.0), s / (w + 1.0)].map(|value| (value + 0.5) as u8);
+        }
+    }
 }
