@@ -68,6 +68,7 @@ mod settings;
 #[doc(hidden)]
 pub mod simd;
 mod stabilizer;
+pub mod upsample;
 
 pub use color::{ColorMatrix, ColorRange, I420, Rotation, rgb_from_i420, rotate};
 pub use error::{Error, Result};

@@ -87,7 +87,7 @@ pub fn bilinear(source: &Plane<u8>, width: usize, height: usize) -> Plane<u8> {
 }
 
 /// `(left, right, weight of right in 1/2048)` for each target index.
-fn bilinear_taps(source: usize, target: usize) -> Vec<(usize, usize, u32)> {
+pub(crate) fn bilinear_taps(source: usize, target: usize) -> Vec<(usize, usize, u32)> {
     (0..target)
         .map(|i| {
             // Position in 1/2048 of a source pixel: ((i + 1/2) * source / target - 1/2) * 2048.

@@ -10,7 +10,7 @@ use steadymask_core::{
         self, Connectivity, Consensus, Exponential, Hysteresis, Median, MovingAverage, TemporalFilter, Uncertainty,
     },
     metric::{self, Overlap, Witness},
-    reference, resize, rgb_from_i420,
+    reference, resize, rgb_from_i420, upsample,
 };
 
 /// Sizes around the word of a mask and the widths of vectors.
@@ -21,6 +21,13 @@ fn size() -> impl Strategy<Value = (usize, usize)> {
 fn plane((width, height): (usize, usize)) -> impl Strategy<Value = Plane<u8>> {
     vec(any::<u8>(), width * height)
         .prop_map(move |data| Plane::from_vec(width, height, data).expect("as many values as pixels"))
+}
+
+/// Neighbours are alike: three values and what lies between.
+fn smooth((width, height): (usize, usize)) -> impl Strategy<Value = Plane<u8>> {
+    plane((3, 3))
+        .prop_map(move |small| resize::bilinear(&small, 3.max(width), 3.max(height)))
+        .prop_map(move |plane| Plane::from_fn(width, height, |x, y| plane.get(x, y)))
 }
 
 /// Masks from empty to full.
@@ -221,6 +228,25 @@ proptest! {
         let slack = 2.0 * 255.0 / 2048.0;
         let (fast, slow) = (resize::bilinear(&source, width, height), reference::bilinear(&source, width, height));
         assert_rounded(&[fast], &[slow], slack);
+    }
+
+    #[test]
+    fn full_labels(
+        (planes, frame) in (1..14usize, 1..12usize, 1..4usize).prop_flat_map(|size| {
+            let (width, height, classes) = size;
+            // From the same size to five times the size, of one of four colours.
+            let frame = (width..5 * width + 1, height..5 * height + 1).prop_flat_map(|(width, height)| {
+                let color = prop_oneof![Just([0, 0, 0]), Just([30, 5, 0]), Just([90, 60, 70]), any::<[u8; 3]>()];
+                vec(color, width * height).prop_map(move |data| {
+                    Plane::from_vec(width, height, data).expect("as many values as pixels")
+                })
+            });
+            (vec(smooth((width, height)), classes), frame)
+        }),
+        level in 60..200u8,
+    ) {
+        let fast = upsample::full_labels(&planes, &frame, level);
+        prop_assert!(frame.size() == planes[0].size() || fast == reference::full_labels(&planes, &frame, level));
     }
 
     #[test]

@@ -70,6 +70,68 @@ pub fn bilinear(source: &Plane<u8>, width: usize, height: usize) -> Plane<f64> {
     })
 }
 
+/// Twin of [`upsample::full_labels`](crate::upsample::full_labels) for a frame larger than the probabilities, one
+/// pixel after the other, each asking the whole picture.
+pub fn full_labels(probabilities: &[Plane<u8>], frame: &Plane<Rgb>, level: u8) -> Plane<u8> {
+    use crate::upsample::{BAND, COLOR_RANGE, REACH, SURE, VOICE};
+    // The label of the pixel and by how much it leads, from its probabilities.
+    let leader = |p: &[u8]| {
+        let rival = |label: usize| {
+            let others = (0..=p.len()).filter(|&other| other != label);
+            others.map(|other| if other == 0 { level } else { p[other - 1] }).max().unwrap_or(0)
+        };
+        let (best, &most) = p.iter().enumerate().rev().max_by_key(|&(_, p)| p).expect("a class");
+        let (label, most) = if most > level { (best + 1, most) } else { (0, level) };
+        (label, i64::from(most - rival(label)))
+    };
+    let (width, height) = probabilities[0].size();
+    let (full_width, full_height) = frame.size();
+    let at = |planes: &[Plane<u8>], x, y| planes.iter().map(|plane| plane.get(x, y)).collect::<Vec<_>>();
+    let labels = Plane::from_fn(width, height, |x, y| leader(&at(probabilities, x, y)).0);
+    let colors = crate::resize::area_rgb(frame, width, height);
+    let enlarge = |plane| crate::resize::bilinear(plane, full_width, full_height);
+    let enlarged: Vec<_> = probabilities.iter().map(enlarge).collect();
+    let say = |i: usize, cell: usize, source: usize, target: usize| {
+        // In 1/256 of a work pixel.
+        let here = (i * 2 + 1) * source * 128 / target;
+        let range = 256 * (REACH as u64 + 1);
+        let distance = ((cell * 2 + 1) * 128).abs_diff(here) as u64;
+        if distance >= range {
+            return 0;
+        }
+        let share = (range.pow(2) - distance.pow(2)) as f64 / range.pow(2) as f64;
+        (127.0 * share * share + 0.5).floor() as i64
+    };
+    Plane::from_fn(full_width, full_height, |x, y| {
+        let (cell_x, cell_y) = ((2 * x + 1) * width / (2 * full_width), (2 * y + 1) * height / (2 * full_height));
+        let here = labels.get(cell_x, cell_y);
+        let mut votes = vec![0; probabilities.len() + 1];
+        let mut near = false;
+        for v in 0..height {
+            for u in 0..width {
+                let label = labels.get(u, v);
+                let (dx, dy) = (cell_x.abs_diff(u), cell_y.abs_diff(v));
+                near |= dx.max(dy) <= BAND && label != here;
+                if dx.max(dy) > REACH || (dx + REACH) % 2 == 1 || (dy + REACH) % 2 == 1 {
+                    continue;
+                }
+                let (a, b) = (frame.get(x, y), colors.get(u, v));
+                let difference = (0..3).map(|c| i64::from(a[c].abs_diff(b[c]))).sum::<i64>();
+                let agreement = (i64::from(COLOR_RANGE) - difference).max(0).pow(2) / 32;
+                let across = agreement * say(x, u, width, full_width) / 128;
+                votes[label] += across * say(y, v, height, full_height);
+            }
+        }
+        if !near {
+            return here as u8;
+        }
+        let (leader, margin) = leader(&at(&enlarged, x, y));
+        let voice = i64::from(VOICE) * margin.min(i64::from(SURE)) * votes.iter().sum::<i64>();
+        let score = |label: usize| 16 * i64::from(SURE) * votes[label] + if label == leader { voice } else { 0 };
+        (0..votes.len()).fold(leader, |best, label| if score(label) > score(best) { label } else { best }) as u8
+    })
+}
+
 /// Twin of the pixel-wise [`BitMask`](crate::BitMask) counts: `(area of a, area of b, intersection, union)`.
 pub fn counts(a: &crate::BitMask, b: &crate::BitMask) -> [usize; 4] {
     let mut counts = [0; 4];

@@ -1,0 +1,236 @@
+//! Labels at the frame's size from probabilities at work size, along the edges of the picture.
+//!
+//! Enlarging alone puts the contour where the small probabilities cross the level, up to a few work pixels beside the
+//! edge it stands for. Only near a contour, in a *band*, each pixel of the frame therefore asks the work pixels around
+//! it: those of its own colour and those nearby have more say, as in joint bilateral upsampling (J. Kopf, M. F. Cohen,
+//! D. Lischinski, M. Uyttendaele, *Joint bilateral upsampling*, SIGGRAPH 2007), but they vote with their labels, and
+//! the enlarged probabilities have a voice of their own, which decides where colours tell nothing. All in whole numbers.
+
+use std::ops::RangeInclusive;
+
+use crate::{
+    Plane, Rgb,
+    filter::local_maximum,
+    parallel,
+    resize::{self, bilinear_taps},
+};
+
+/// Every second work pixel no further than this in columns and rows is asked.
+pub const REACH: usize = 6;
+/// Work pixels no further than this from another label make the band.
+pub const BAND: usize = 2;
+/// Sum of the differences in red, green and blue from which on a work pixel has no say.
+pub const COLOR_RANGE: i16 = 90;
+/// How far over its rivals an enlarged probability must be to have its full voice.
+pub const SURE: i32 = 32;
+/// The full voice of the enlarged probabilities, in sixteenths of all the votes cast.
+pub const VOICE: i32 = 8;
+
+/// Work pixels asked in a row, and rows of them.
+const ASKED: usize = REACH + 1;
+/// The same, filled up to whole vectors.
+const TAPS: usize = 8;
+
+/// Labels at the size of `frame` from probabilities at work size, one plane a class: 0 = nothing, k = the k-th class.
+///
+/// The class of the largest probability wins where it is over `level`; of equals, the first. Away from contours that
+/// is all. Near them the picture decides: with L(q) the label of the work pixel q, a pixel x gets the label ℓ with the
+/// largest
+///
+/// Σ c(x, q) · s(x, q) · \[L(q) = ℓ\] + ½ · min(1, m(x) / 32) · \[M(x) = ℓ\] · Σ c(x, q) · s(x, q),
+///
+/// summed over every second column and row of the window of 13 by 13 work pixels around x. Here
+/// c = max(0, 1 − d / 90)², with d the sum of the differences in red, green and blue between x and q;
+/// s = (1 − u²)² · (1 − v²)², with (u, v) the distance in units of 7 work pixels;
+/// M the label of the enlarged probabilities, which lead by m levels of 255. Of equals M wins, then the lowest label.
+///
+/// Where the frame is in no direction larger than the probabilities, or in one smaller, they are averaged to its size
+/// and compete there.
+///
+/// # Panics
+/// When there are no planes, over 255, or planes of different sizes.
+pub fn full_labels(probabilities: &[Plane<u8>], frame: &Plane<Rgb>, level: u8) -> Plane<u8> {
+    assert!((1..=255).contains(&probabilities.len()), "{} classes, expected 1 to 255", probabilities.len());
+    let size = probabilities[0].size();
+    assert!(probabilities.iter().all(|plane| plane.size() == size), "planes of different sizes");
+    let (width, height) = frame.size();
+    if width < size.0 || height < size.1 || (width, height) == size {
+        let planes: Vec<_> = probabilities.iter().map(|plane| resize::area(plane, width, height)).collect();
+        return labels(&planes, level);
+    }
+    let small = labels(probabilities, level);
+    let band = band(&small);
+    let electorate = Electorate::new(&small, &resize::area_rgb(frame, size.0, size.1));
+    let columns: Vec<_> = bilinear_taps(size.0, width).into_iter().zip(says(size.0, width)).collect();
+    let rows: Vec<_> = bilinear_taps(size.1, height).into_iter().zip(says(size.1, height)).collect();
+    let mut out = Plane::filled(width, height, 0);
+    parallel::rows(&mut out, |y, row| {
+        let ((top, bottom, fy), (cell_y, says_y)) = &rows[y];
+        let pixels = row.iter_mut().zip(frame.row(y)).zip(&columns);
+        for ((label, &color), ((left, right, fx), (cell_x, says_x))) in pixels {
+            let Some((low, high)) = band.get(*cell_x, *cell_y) else {
+                *label = small.get(*cell_x, *cell_y);
+                continue;
+            };
+            let enlarged = probabilities.iter().map(|plane| {
+                let mix = |y: usize| {
+                    let row = plane.row(y);
+                    u32::from(row[*left]) * (2048 - fx) + u32::from(row[*right]) * fx
+                };
+                ((mix(*top) * (2048 - fy) + mix(*bottom) * fy + (1 << 21)) >> 22) as u8
+            });
+            let (leader, margin) = leader(enlarged, level);
+            let ballot = electorate.ballot(color, (*cell_x, *cell_y), says_x, says_y);
+            *label = ballot.winner(low..=high, leader, margin);
+        }
+    });
+    out
+}
+
+/// Who wins at each pixel.
+fn labels(planes: &[Plane<u8>], level: u8) -> Plane<u8> {
+    let (width, height) = planes[0].size();
+    let mut out = Plane::filled(width, height, 0);
+    parallel::rows(&mut out, |y, row| {
+        for (x, label) in row.iter_mut().enumerate() {
+            *label = leader(planes.iter().map(|plane| plane.row(y)[x]), level).0;
+        }
+    });
+    out
+}
+
+/// The winning label of a pixel, and by how much it leads, at least 0. Nothing has the probability `level`, and wins
+/// from its equals; of equal classes the first wins.
+fn leader(probabilities: impl Iterator<Item = u8>, level: u8) -> (u8, i32) {
+    let (mut label, mut first, mut second) = (0, level, 0);
+    for (class, p) in (1..).zip(probabilities) {
+        if p > first {
+            (label, first, second) = (class, p, first);
+        } else {
+            second = second.max(p);
+        }
+    }
+    (label, i32::from(first) - i32::from(second))
+}
+
+/// For each target index the source pixel its centre lies in, and the say of the source pixels asked, from [`REACH`]
+/// before that one: (1 − u²)² in 1/127, where u is the distance in units of `REACH + 1` source pixels.
+fn says(source: usize, target: usize) -> Vec<(usize, [i16; TAPS])> {
+    // In 1/256 of a source pixel.
+    let range = 256 * (REACH as i64 + 1);
+    let says = |i: usize| {
+        let cell = (2 * i + 1) * source / (2 * target);
+        let position = ((2 * i + 1) * source * 128 / target) as i64;
+        let say = |tap: usize| {
+            let center = 256 * ((cell + 2 * tap) as i64 - REACH as i64) + 128;
+            let rest = (range * range - (center - position) * (center - position)).max(0);
+            let whole = range * range;
+            ((127 * rest * rest + whole * whole / 2) / (whole * whole)) as i16
+        };
+        (cell, std::array::from_fn(|tap| if tap < ASKED { say(tap) } else { 0 }))
+    };
+    (0..target).map(says).collect()
+}
+
+/// For work pixels within [`BAND`] of another label the lowest and the highest label within [`REACH`].
+fn band(labels: &Plane<u8>) -> Plane<Option<(u8, u8)>> {
+    let highest = |radius| local_maximum(labels, radius);
+    let turned = labels.map(|&label| 255 - label);
+    let lowest = |radius| local_maximum(&turned, radius).map(|&label| 255 - label);
+    let mut band = Plane::filled(labels.width(), labels.height(), None);
+    let (inner, outer) = ((lowest(BAND), highest(BAND)), (lowest(REACH), highest(REACH)));
+    for (i, near) in band.data_mut().iter_mut().enumerate() {
+        let at = |planes: &(Plane<u8>, Plane<u8>)| (planes.0.data()[i], planes.1.data()[i]);
+        *near = (at(&inner).0 != at(&inner).1).then(|| at(&outer));
+    }
+    band
+}
+
+/// The work pixels with a margin all around, so that every window lies inside; in each row the even columns first.
+struct Electorate {
+    /// Columns of one kind in a row.
+    half: usize,
+    colors: [Vec<i16>; 3],
+    labels: Vec<i16>,
+}
+
+/// What the work pixels around a pixel have to say.
+struct Ballot {
+    weights: [[i16; TAPS]; ASKED],
+    labels: [[i16; TAPS]; ASKED],
+}
+
+impl Electorate {
+    fn new(labels: &Plane<u8>, colors: &Plane<Rgb>) -> Self {
+        let (width, height) = labels.size();
+        let half = width.div_ceil(2) + TAPS;
+        let length = 2 * half * (height + 2 * REACH);
+        // So far from any colour that it has no say.
+        let mut padded = [(); 3].map(|()| vec![-1024; length]);
+        let mut padded_labels = vec![0; length];
+        for y in 0..height {
+            for (x, (&color, &label)) in colors.row(y).iter().zip(labels.row(y)).enumerate() {
+                let x = x + REACH;
+                let at = (2 * (y + REACH) + x % 2) * half + x / 2;
+                for (channel, value) in padded.iter_mut().zip(color) {
+                    channel[at] = i16::from(value);
+                }
+                padded_labels[at] = i16::from(label);
+            }
+        }
+        Self { half, colors: padded, labels: padded_labels }
+    }
+
+    /// The window around work pixel `(x, y)` for a pixel of this `color`; what columns and rows have to say.
+    #[inline(always)]
+    fn ballot(&self, color: Rgb, (x, y): (usize, usize), columns: &[i16; TAPS], rows: &[i16; TAPS]) -> Ballot {
+        let color = color.map(i16::from);
+        let mut ballot = Ballot { weights: [[0; TAPS]; ASKED], labels: [[0; TAPS]; ASKED] };
+        for (dy, &say) in rows.iter().take(ASKED).enumerate() {
+            let from = (2 * (y + 2 * dy) + x % 2) * self.half + x / 2;
+            let [red, green, blue] = [0, 1, 2].map(|c| taps(&self.colors[c], from));
+            ballot.labels[dy] = *taps(&self.labels, from);
+            for i in 0..TAPS {
+                let difference = (red[i] - color[0]).abs() + (green[i] - color[1]).abs() + (blue[i] - color[2]).abs();
+                let rest = (COLOR_RANGE - difference).max(0);
+                ballot.weights[dy][i] = ((((rest * rest) >> 5) * columns[i]) >> 7) * say;
+            }
+        }
+        ballot
+    }
+}
+
+impl Ballot {
+    /// The label among `labels`, which are all that have votes, and the `leader` with the most of them, counting the
+    /// voice of the leader; of equals the leader, then the lowest.
+    #[inline(always)]
+    fn winner(&self, labels: RangeInclusive<u8>, leader: u8, margin: i32) -> u8 {
+        let all = self.weights.as_flattened().iter().map(|&weight| i32::from(weight)).sum::<i32>();
+        let votes = |label: u8| {
+            let pairs = self.weights.as_flattened().iter().zip(self.labels.as_flattened());
+            pairs.map(|(&weight, &of)| i32::from(if of == i16::from(label) { weight } else { 0 })).sum::<i32>()
+        };
+        // In units of 1 / (16 SURE) of a vote, of which there are less than 2³¹.
+        let of_leader = votes(leader);
+        let mut best = (leader, 16 * SURE * of_leader + VOICE * margin.min(SURE) * all);
+        let mut left = all - of_leader;
+        for label in labels.filter(|&label| label != leader) {
+            // Where nobody is left to vote nobody can win.
+            if left == 0 {
+                break;
+            }
+            let votes = votes(label);
+            left -= votes;
+            if 16 * SURE * votes > best.1 {
+                best = (label, 16 * SURE * votes);
+            }
+        }
+        best.0
+    }
+}
+
+/// What the window's row that begins at `from` holds.
+#[inline(always)]
+fn taps(values: &[i16], from: usize) -> &[i16; TAPS] {
+    values[from..].first_chunk().expect("a margin all around")
+}
