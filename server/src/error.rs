@@ -128,6 +128,14 @@ pub enum Error {
         /// The clips there are.
         available: String,
     },
+    /// Masks that were brought, or that were asked for, cannot be used.
+    #[error("cannot use the masks {name} ({detail})")]
+    Masks {
+        /// Name of the file or folder.
+        name: String,
+        /// What is wrong: the value, and what is allowed.
+        detail: String,
+    },
     /// A picture cannot be read.
     #[error("cannot read the picture {name} ({detail})")]
     Picture {
@@ -187,6 +195,7 @@ impl Error {
             Self::FrameMissing { .. } => "frame_missing",
             Self::NoTruth { .. } => "no_truth",
             Self::UnknownClip { .. } => "unknown_clip",
+            Self::Masks { .. } => "masks",
             Self::Picture { .. } => "picture",
             Self::Ffmpeg { .. } => "ffmpeg",
             Self::Io { .. } => "io",

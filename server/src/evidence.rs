@@ -1,10 +1,7 @@
 //! What says where the object is before it is made steady: a network, the masks a person brought, or the
 //! probabilities that an earlier run kept.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use steadymask_core::{Plane, Settings};
@@ -12,42 +9,48 @@ use steadymask_models::{DeviceReport, Segmenter};
 
 use crate::{
     Error, Result,
-    error::name_of,
+    masks::{Class, Masks},
     picture,
-    source::{Source, numbered, stem_of},
+    source::numbered,
 };
 
 /// Where the probabilities of each frame come from.
 pub enum Evidence<'a> {
     /// A network looks at every frame.
     Network(&'a Segmenter),
-    /// A file a frame.
-    Masks(MaskFolder),
+    /// Those that a person brought.
+    Masks(Masks),
     /// An earlier run's.
     Kept(Kept),
 }
 
 impl Evidence<'_> {
-    /// How many probability planes a frame gets.
+    /// The classes of the probability planes that a frame gets, one each.
     ///
     /// # Errors
     /// For classes in the settings that this evidence does not have.
-    pub fn planes(&self, settings: &Settings) -> Result<usize> {
+    pub fn classes(&self, settings: &Settings) -> Result<Vec<Class>> {
+        let named = |names: &[String]| match names.is_empty() {
+            true => Class::only(),
+            false => (0..).zip(names).map(|(place, name)| Class::new(name, place as u32 + 1, place)).collect(),
+        };
         match self {
-            Self::Network(segmenter) => Ok(segmenter.class_ids(&settings.classes)?.len().max(1)),
-            Self::Masks(_) if settings.classes.is_empty() => Ok(1),
-            Self::Masks(_) => Err(steadymask_core::Error::Setting {
-                field: "classes",
-                value: settings.classes.join(","),
-                allowed: "none when masks are brought".into(),
+            Self::Network(segmenter) => {
+                segmenter.class_ids(&settings.classes)?;
+                Ok(named(&settings.classes))
             }
-            .into()),
-            Self::Kept(kept) => Ok(kept.choose(&settings.classes)?.len()),
+            Self::Masks(masks) => {
+                Ok(masks.choose(&settings.classes)?.into_iter().map(|plane| masks.classes()[plane].clone()).collect())
+            }
+            Self::Kept(kept) => {
+                kept.choose(&settings.classes)?;
+                Ok(named(if settings.classes.is_empty() { &kept.index.classes } else { &settings.classes }))
+            }
         }
     }
 
     /// The masks that were brought.
-    pub fn masks(&self) -> Option<&MaskFolder> {
+    pub fn masks(&self) -> Option<&Masks> {
         if let Self::Masks(masks) = self { Some(masks) } else { None }
     }
 
@@ -67,66 +70,6 @@ impl Evidence<'_> {
             Self::Masks(_) => None,
             Self::Kept(kept) => Some(kept.index.device.clone()),
         }
-    }
-}
-
-/// Masks or probabilities that a person brought, matched to the frames of a clip.
-pub struct MaskFolder {
-    files: Vec<PathBuf>,
-}
-
-impl MaskFolder {
-    /// Matches the PNG files of `folder` to frames: by name for a folder of frames; by number (`00000.png` is the
-    /// first frame) for a video.
-    ///
-    /// # Errors
-    /// [`Error::MaskMissing`], [`Error::MaskSurplus`], and [`Error::Io`].
-    pub fn open(folder: &Path, source: &Source) -> Result<Self> {
-        let shown = folder.display().to_string();
-        let frames = source.frames();
-        let key = |stem: String| match source {
-            Source::Video { .. } => stem.parse().map_or(stem, numbered),
-            Source::Folder { .. } => stem,
-        };
-        let expected = match source {
-            Source::Video { .. } => format!("expected {}.png to {}.png", numbered(0), numbered(frames - 1)),
-            Source::Folder { .. } => format!("expected the {frames} names of the frames in {}", source.name()),
-        };
-        let surplus =
-            |file: &Path| Error::MaskSurplus { name: name_of(file), folder: shown.clone(), expected: expected.clone() };
-        let mut found = BTreeMap::new();
-        for file in picture::files_in(folder, &["png"])? {
-            if let Some(twin) = found.insert(key(stem_of(&file)), file) {
-                return Err(surplus(&twin));
-            }
-        }
-        let files = (0..frames)
-            .map(|index| {
-                let stem = source.stem(index);
-                found.remove(&stem).ok_or_else(|| Error::MaskMissing {
-                    name: format!("{stem}.png"),
-                    folder: shown.clone(),
-                    frames,
-                })
-            })
-            .collect::<Result<_>>()?;
-        match found.into_values().next() {
-            Some(file) => Err(surplus(&file)),
-            None => Ok(Self { files }),
-        }
-    }
-
-    /// The mask of frame `index` at the size it was brought in, 0–255.
-    ///
-    /// # Errors
-    /// As [`picture::read_mask`]; [`Error::MaskMissing`] when the video has more frames than its container said.
-    pub fn read(&self, index: usize) -> Result<Plane<u8>> {
-        let file = self.files.get(index).ok_or_else(|| Error::MaskMissing {
-            name: format!("{}.png", numbered(index)),
-            folder: self.files[0].parent().unwrap_or(Path::new("")).display().to_string(),
-            frames: index + 1,
-        })?;
-        picture::read_mask(file)
     }
 }
 

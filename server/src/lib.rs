@@ -8,7 +8,7 @@
 //!
 //! - [`run`]: from an input to its results, in overlapping stages.
 //! - [`logits`]: a network's own numbers, for anyone to check.
-//! - [`source`], [`evidence`]: what goes in. [`evaluate`]: masks against ground truth.
+//! - [`source`], [`evidence`], [`masks`]: what goes in; masks go out, too. [`evaluate`]: masks against ground truth.
 //! - [`video`]: ffmpeg and ffprobe as child processes. [`picture`]: PNG and JPEG files.
 //! - [`job`]: what the server does for whom, on disk. [`http`]: the interface to it, one file a resource.
 //! - [`cli`]: one file a command.
@@ -20,6 +20,7 @@ pub mod evidence;
 pub mod http;
 pub mod job;
 pub mod logits;
+pub mod masks;
 pub mod picture;
 pub mod run;
 pub mod source;

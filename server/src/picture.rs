@@ -193,8 +193,7 @@ pub fn jpeg(frame: &Plane<Rgb>) -> Result<Vec<u8>> {
 /// # Errors
 /// [`Error::Io`].
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
+    let partial = partial(path);
     let written = std::fs::File::create(&partial)
         .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| std::fs::rename(&partial, path));
@@ -203,4 +202,11 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         let _ = std::fs::remove_file(&partial);
         Error::io("write", path)(e)
     })
+}
+
+/// What a file is called until it is whole.
+pub(crate) fn partial(path: &Path) -> PathBuf {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    partial.into()
 }

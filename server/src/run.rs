@@ -1,7 +1,7 @@
 //! From an input to its results. Both doors, the command line and the server, call what is here and add nothing.
 //!
 //! ```text
-//! source ─▶ evidence ─▶ stabilizer ─▶ writer ─▶ masks, raw masks, overlay, metrics
+//! source ─▶ evidence ─▶ stabilizer ─▶ writer ─▶ masks, raw masks, overlay, exports, metrics
 //! thread    caller's    thread        thread, which reads the source a second time
 //!           thread
 //! ```
@@ -22,14 +22,15 @@ use std::{
 };
 
 use steadymask_core::{
-    Finished, Plane, RAW_LEVEL, Report, Rgb, Settings, Stabilizer, Timings, full_mask, metric::FrameMetrics, overlay,
-    resize, union_of,
+    Finished, Method, Plane, RAW_LEVEL, Report, Rgb, Settings, Stabilizer, Timings, full_mask, metric::FrameMetrics,
+    overlay, resize, union_of,
 };
 use steadymask_models::{DeviceReport, Segmenter, block_on};
 
 use crate::{
     Error, Result,
-    evidence::{Evidence, Keeper, MaskFolder},
+    evidence::{Evidence, Keeper},
+    masks::{Export, Exporter, FrameMasks, Masks, Planes},
     picture,
     source::Source,
     video::Encoder,
@@ -131,8 +132,8 @@ pub fn segment(
     Ok((frames, front.warning))
 }
 
-/// Makes the masks of a clip steady. Writes `masks/`, `raw/`, `overlay.mp4` and `metrics.json` into `folder`, which
-/// may exist: files of these names are replaced, others left alone.
+/// Makes the masks of a clip steady. Writes `masks/`, `raw/`, `overlay.mp4`, `metrics.json` and the formats of
+/// `exports` into `folder`, which may exist: files of these names are replaced, others left alone.
 ///
 /// # Errors
 /// Whatever is wrong with the settings, the source, the evidence or the folder; [`Error::Cancelled`].
@@ -141,14 +142,19 @@ pub fn stabilize(
     evidence: &Evidence<'_>,
     settings: &Settings,
     folder: &Path,
+    exports: &[Export],
     controls: &Controls<'_>,
 ) -> Result<Report<DeviceReport>> {
     let start = Instant::now();
     settings.validate()?;
     let (width, height) = source.size();
     let (work_width, work_height) = settings.work_size(width, height);
-    let planes = evidence.planes(settings)?;
+    let classes = evidence.classes(settings)?;
+    let planes = classes.len();
     let mut writer = Writer::create(source, evidence.masks(), settings, folder)?;
+    if !exports.is_empty() {
+        writer.exporter = Some(Exporter::create(exports, folder, &classes, source)?);
+    }
 
     let sink = |evident: Receiver<Result<Evident>>| {
         let mut stabilizer = Stabilizer::new(settings, work_width, work_height, planes)?;
@@ -294,10 +300,12 @@ fn find_evidence(
             }
         }
         Evidence::Masks(masks) => {
-            for (index, frame) in frames.into_iter().enumerate() {
+            let mut brought = masks.read(&masks.choose(&settings.classes)?)?;
+            for frame in frames {
                 let frame = frame?;
-                let plane = clock.time(|| Ok::<_, Error>(resize::resize(&masks.read(index)?, size.0, size.1)))?;
-                if !pass((frame, vec![plane])) {
+                let planes = clock.time(|| brought.next().transpose())?.unwrap_or_default();
+                let planes = planes.iter().map(|plane| resize::resize(plane, size.0, size.1)).collect();
+                if !pass((frame, planes)) {
                     break;
                 }
             }
@@ -342,7 +350,10 @@ fn steady(
 struct Writer<'a> {
     source: &'a Source,
     frames: crate::source::Frames<'a>,
-    brought: Option<&'a MaskFolder>,
+    brought: Option<Planes<'a>>,
+    /// Whether brought masks go out as they came, at full size: with no filter there is nothing to do at work size.
+    as_brought: bool,
+    exporter: Option<Exporter<'a>>,
     level: u8,
     folder: &'a Path,
     overlay: Encoder,
@@ -360,12 +371,7 @@ struct Written {
 }
 
 impl<'a> Writer<'a> {
-    fn create(
-        source: &'a Source,
-        brought: Option<&'a MaskFolder>,
-        settings: &Settings,
-        folder: &'a Path,
-    ) -> Result<Self> {
+    fn create(source: &'a Source, brought: Option<&'a Masks>, settings: &Settings, folder: &'a Path) -> Result<Self> {
         for name in ["masks", "raw"] {
             let path = folder.join(name);
             std::fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
@@ -373,7 +379,9 @@ impl<'a> Writer<'a> {
         Ok(Self {
             source,
             frames: source.read()?,
-            brought,
+            brought: brought.map(|masks| masks.read(&masks.choose(&settings.classes)?)).transpose()?,
+            as_brought: settings.method == Method::None,
+            exporter: None,
             level: settings.threshold_level(),
             folder,
             overlay: Encoder::create(&folder.join("overlay.mp4"), source.size(), source.rate())?,
@@ -391,15 +399,20 @@ impl<'a> Writer<'a> {
             detail: format!("frame {} could be read once but not again", finished.index),
         })??;
         let size = frame.size();
-        let raw = match self.brought {
-            Some(masks) => masks.read(finished.index)?,
-            None => union_of(&finished.raw),
-        };
+        let brought = self.brought.as_mut().and_then(Iterator::next).transpose()?;
+        let raw = union_of(brought.as_ref().unwrap_or(&finished.raw));
         self.highest = self.highest.max(raw.data().iter().copied().max().unwrap_or(0));
-        let mask = full_mask(&union_of(&finished.stabilized), size, self.level);
+        let steady = brought.filter(|_| self.as_brought).unwrap_or(finished.stabilized);
+        let mask = full_mask(&union_of(&steady), size, self.level);
         let name = format!("{}.png", self.source.stem(finished.index));
         picture::write_gray(&self.folder.join("masks").join(&name), &mask)?;
         picture::write_gray(&self.folder.join("raw").join(&name), &full_mask(&raw, size, RAW_LEVEL))?;
+        if let Some(exporter) = &mut self.exporter {
+            let probabilities: Vec<_> = steady.iter().map(|plane| resize::resize(plane, size.0, size.1)).collect();
+            let labels = likeliest(&probabilities, self.level);
+            let index = finished.index;
+            exporter.write(&FrameMasks { index, labels: &labels, probabilities: &probabilities })?;
+        }
         overlay::draw_mask(&mut frame, &mask, overlay::MASK_COLOR);
         self.overlay.write(&frame)?;
         self.metrics.push(finished.metrics);
@@ -408,7 +421,10 @@ impl<'a> Writer<'a> {
     }
 
     fn finish(mut self) -> Result<Written> {
-        self.clock.time(|| self.overlay.finish())?;
+        self.clock.time(|| {
+            self.exporter.map_or(Ok(()), Exporter::finish)?;
+            self.overlay.finish()
+        })?;
         let dim = self.brought.is_some() && (1..=RAW_LEVEL).contains(&self.highest);
         let warning = dim.then(|| {
             format!(
@@ -419,6 +435,22 @@ impl<'a> Writer<'a> {
         });
         Ok(Written { metrics: self.metrics, warning, seconds: self.clock.seconds })
     }
+}
+
+/// The likeliest class of each pixel, numbered from 1, the first of those that are equal; 0 where none is over `level`.
+fn likeliest(probabilities: &[Plane<u8>], level: u8) -> Plane<u8> {
+    let (width, height) = probabilities[0].size();
+    let mut best = Plane::filled(width, height, level);
+    let mut labels = Plane::filled(width, height, 0);
+    for (label, plane) in (1..).zip(probabilities) {
+        let pixels = best.data_mut().iter_mut().zip(labels.data_mut()).zip(plane.data());
+        for ((best, of), &probability) in pixels {
+            if probability > *best {
+                (*best, *of) = (probability, label);
+            }
+        }
+    }
+    labels
 }
 
 /// Time spent inside [`Self::time`], in seconds.

@@ -156,7 +156,7 @@ fn masks_must_match_the_frames() {
     let (input, masks, out) = (path.join("in.mp4"), path.join("m"), path.join("out"));
     flickering_masks(&masks, 5, 32, 24);
     let said = stabilize_masks(&input, &masks, &out, &["--classes", "dog"]);
-    said.refuses(&["classes", "dog", "none when masks are brought"]);
+    said.refuses(&["classes", "dog", "those of the masks: object"]);
     std::fs::rename(masks.join("00002.png"), masks.join("00007.png")).expect("rename");
     stabilize_masks(&input, &masks, &out, &[]).refuses(&["00002.png", "missing"]);
     std::fs::rename(masks.join("00007.png"), masks.join("00002.png")).expect("rename");

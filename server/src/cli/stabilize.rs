@@ -9,7 +9,8 @@ use super::{
     progress::{self, Meter},
 };
 use crate::{
-    evidence::{Evidence, MaskFolder},
+    evidence::Evidence,
+    masks::{Export, Masks},
     run::{self, Controls},
     source::Source,
     video,
@@ -59,10 +60,14 @@ pub struct Args {
     /// Short side in pixels at which flow and fusion run: 64 to 1080.
     #[arg(long, default_value_t = Settings::default().work_side, value_name = "PIXELS")]
     work_side: u32,
-    /// A folder of masks or 8-bit probabilities (PNG, any size) in place of the network: a file a frame, named as the
-    /// frame, or 00000.png, 00001.png … for a video.
-    #[arg(long, value_name = "FOLDER")]
+    /// Masks or probabilities in place of the network, of any size: a folder of PNG, named as the frames or, for a
+    /// video, 00000.png, 00001.png … (gray, palette, or one colour a class); a folder of such folders, one a class;
+    /// COCO or YouTube-VIS JSON with run lengths; NPY or NPZ; a mask video. See docs/formats.md.
+    #[arg(long, value_name = "PATH")]
     masks: Option<PathBuf>,
+    /// Formats to write beside `masks/`: png, palette, color, probability, coco, coco-results, youtube-vis, npz, video.
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    export: Vec<Export>,
     /// The network: a name that `steadymask models list` shows, or a .safetensors file [default: the one built in].
     #[arg(long, value_name = "NAME", conflicts_with = "masks")]
     model: Option<String>,
@@ -109,7 +114,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let source = Source::open(&args.input)?;
     let segmenter;
     let evidence = match &args.masks {
-        Some(folder) => Evidence::Masks(MaskFolder::open(folder, &source)?),
+        Some(path) => Evidence::Masks(Masks::open(path, &source)?),
         None => {
             segmenter = model::open(args.model.as_deref(), args.device)?;
             Evidence::Network(&segmenter)
@@ -118,7 +123,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let cancel = progress::cancel_on_interrupt()?;
     let meter = Meter::new(source.frames());
     let controls = Controls { progress: &|progress| meter.show(progress), cancel: &cancel };
-    let report = run::stabilize(&source, &evidence, &settings, &args.out, &controls)?;
+    let report = run::stabilize(&source, &evidence, &settings, &args.out, &args.export, &controls)?;
     meter.finish();
     for warning in &report.warnings {
         eprintln!("warning: {warning}");

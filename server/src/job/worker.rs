@@ -280,7 +280,7 @@ impl Jobs {
             }
             Task::Stabilize(settings) => {
                 let kept = Evidence::Kept(Kept::open(&store.probabilities(id))?);
-                run::stabilize(&source, &kept, &settings, &store.output(id), &controls)?;
+                run::stabilize(&source, &kept, &settings, &store.output(id), &[], &controls)?;
                 Ok(Box::new(move |job| job.completed(settings)))
             }
         }

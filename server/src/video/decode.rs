@@ -32,7 +32,7 @@ impl Decoder {
     /// # Errors
     /// [`Error::ToolMissing`] and [`Error::Io`].
     pub fn open(path: &Path, video: &Video) -> Result<Self> {
-        Self::start(path, video, &[])
+        Self::start(path, video, &[], Pixels::I420)
     }
 
     /// Frame `index` alone; decodes from the key frame before it, or, in containers without an index, from the start.
@@ -45,26 +45,30 @@ impl Decoder {
                 // Halfway back to the frame before, so that rounding cannot lose it.
                 let seek = format!("{:.6}", (time + video.times[index - 1]) / 2.0);
                 let seek = ["-seek_timestamp", "1", "-ss", &seek].map(Into::into);
-                (Self::start(path, video, &seek)?, 0)
+                (Self::start(path, video, &seek, Pixels::I420)?, 0)
             }
             _ => (Self::open(path, video)?, index),
         };
         decoder.nth(skip).unwrap_or_else(|| Err(Error::NoFrames { name: video.name.clone() }))
     }
 
-    fn start(path: &Path, video: &Video, seek: &[OsString]) -> Result<Self> {
+    fn start(path: &Path, video: &Video, seek: &[OsString], pixels: Pixels) -> Result<Self> {
         let (width, height) = (video.coded_width, video.coded_height);
         // Rotation is ours, after the conversion to RGB, as in the browser. Left alone, ffmpeg would rescale frames
         // of another size in silence; this crop keeps every frame as it is and fails on one of another size.
         let guard = format!("crop=w='if(eq(iw,{width})*eq(ih,{height}),iw,-1)':h=ih:exact=1");
         // Full range stays full: ffmpeg would squeeze yuvj420p into the limited range of yuv420p.
         let range = if video.range == ColorRange::Full { "full" } else { "limited" };
-        let filter = format!("{guard},scale=in_range={range}:out_range={range}");
+        let (out_range, format, length) = match pixels {
+            Pixels::I420 => (range, "yuv420p", I420::len_of(width, height)),
+            Pixels::Luma => ("full", "gray", width * height),
+        };
+        let filter = format!("{guard},scale=in_range={range}:out_range={out_range}");
         let mut arguments: Vec<OsString> = ["-v", "error", "-nostdin", "-noautorotate"].map(Into::into).into();
         arguments.extend_from_slice(seek);
         arguments.extend(input(path));
         let output =
-            ["-map", "0:V:0", "-vf", &filter, "-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo"];
+            ["-map", "0:V:0", "-vf", &filter, "-fps_mode", "passthrough", "-pix_fmt", format, "-f", "rawvideo"];
         arguments.extend(output.map(Into::into));
         arguments.push("pipe:1".into());
         let mut tool = Tool::spawn("ffmpeg", &arguments)?;
@@ -73,11 +77,28 @@ impl Decoder {
             tool,
             path: path.to_path_buf(),
             video: video.clone(),
-            buffer: vec![0; I420::len_of(width, height)],
+            buffer: vec![0; length],
             count: 0,
             ended: false,
             warning: None,
         })
+    }
+
+    /// The next frame's bytes as asked of ffmpeg, and the video; `None` after the last.
+    fn advance(&mut self) -> Option<Result<(&[u8], &Video)>> {
+        if self.ended {
+            return None;
+        }
+        let filled = self.fill();
+        self.ended = !matches!(filled, Ok(true));
+        match filled {
+            Ok(true) => {
+                self.count += 1;
+                Some(Ok((&self.buffer, &self.video)))
+            }
+            Ok(false) => None,
+            Err(e) => Some(Err(e)),
+        }
     }
 
     /// What ffmpeg complained of although it went on, once all frames are read.
@@ -130,19 +151,47 @@ impl Iterator for Decoder {
     type Item = Result<Plane<Rgb>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let frame = self.fill().and_then(|more| {
-            if !more {
-                return Ok(None);
-            }
-            self.count += 1;
-            let Video { coded_width: width, coded_height: height, matrix, range, rotation, .. } = self.video;
-            let rgb = rgb_from_i420(I420 { width, height, bytes: &self.buffer, matrix, range })?;
-            Ok(Some(rotate(rgb, rotation)))
-        });
-        self.ended = !matches!(frame, Ok(Some(_)));
-        frame.transpose()
+        let (bytes, video) = match self.advance()? {
+            Ok(frame) => frame,
+            Err(e) => return Some(Err(e)),
+        };
+        let Video { coded_width: width, coded_height: height, matrix, range, rotation, .. } = *video;
+        let rgb = rgb_from_i420(I420 { width, height, bytes, matrix, range });
+        Some(rgb.map(|rgb| rotate(rgb, rotation)).map_err(Into::into))
+    }
+}
+
+/// What is asked of ffmpeg.
+#[derive(Clone, Copy)]
+enum Pixels {
+    /// Planar 4:2:0 in the levels of the video.
+    I420,
+    /// Luma alone, from 0 to 255 whatever the levels of the video.
+    Luma,
+}
+
+/// The luma of a video's frames one after another, upright, black at 0 and white at 255.
+pub struct LumaDecoder(Decoder);
+
+impl LumaDecoder {
+    /// All frames of the video.
+    ///
+    /// # Errors
+    /// As [`Decoder::open`].
+    pub fn open(path: &Path, video: &Video) -> Result<Self> {
+        Ok(Self(Decoder::start(path, video, &[], Pixels::Luma)?))
+    }
+}
+
+impl Iterator for LumaDecoder {
+    type Item = Result<Plane<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (bytes, video) = match self.0.advance()? {
+            Ok(frame) => frame,
+            Err(e) => return Some(Err(e)),
+        };
+        let luma = Plane::from_vec(video.coded_width, video.coded_height, bytes.to_vec());
+        Some(luma.map(|luma| rotate(luma, video.rotation)).map_err(Into::into))
     }
 }

@@ -6,6 +6,6 @@ mod encode;
 mod probe;
 
 pub use child::require_tools;
-pub use decode::Decoder;
+pub use decode::{Decoder, LumaDecoder};
 pub use encode::Encoder;
 pub use probe::{Rate, Video};
