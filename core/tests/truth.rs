@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use steadymask_core::{
     BitMask, Error, Motion, Plane,
-    metric::{Consistency, MAX_LAG, MatteAccumulator, Statistics, TruthAccumulator, TruthSummary},
+    metric::{Consistency, MAX_LAG, MatteAccumulator, Statistics, TruthAccumulator, TruthSummary, contour_instability},
     reference,
 };
 
@@ -113,6 +113,35 @@ fn mattes_are_measured_by_dtssd() {
     let mean = frames.dtssd.iter().sum::<f64>() / frames.dtssd.len() as f64;
     assert_close(accumulator.mean().unwrap(), mean, "mean dtSSD");
     assert!(accumulator.push(Plane::filled(3, 3, 0), Plane::filled(3, 3, 0)).is_err());
+}
+
+#[derive(Deserialize)]
+struct Stability {
+    of_truth: bool,
+    frame: usize,
+    t: f64,
+}
+
+#[test]
+fn contours_are_compared_as_davis_2016_does() {
+    let cases: Vec<Stability> = serde_json::from_str(include_str!("fixtures/stability.json")).unwrap();
+    let clip = clip();
+    for Stability { of_truth, frame, t } in cases {
+        let mask = |frame: usize| if of_truth { &clip[frame].1 } else { &clip[frame].0 };
+        let actual = contour_instability(mask(frame - 1), mask(frame)).unwrap().unwrap();
+        assert_close(actual, t, &format!("T of frame {frame}, of the truth: {of_truth}"));
+    }
+    // The same shape costs nothing wherever it is; none cannot be compared.
+    assert_eq!(contour_instability(&square(10), &square(31)).unwrap(), Some(0.0));
+    let (empty, other) = (BitMask::empty(100, 50), BitMask::empty(9, 9));
+    assert_eq!(contour_instability(&empty, &square(10)).unwrap(), None);
+    assert!(matches!(contour_instability(&empty, &other), Err(Error::FrameSize { .. })));
+    // Holes, corners that touch, single pixels and full frames have outlines too.
+    let checkers = BitMask::from_fn(40, 30, |x, y| (x / 5 + y / 5) % 2 == 0);
+    let ring = BitMask::from_fn(40, 30, |x, y| !(10..30).contains(&x) || !(10..20).contains(&y));
+    assert!(contour_instability(&checkers, &ring).unwrap().is_some_and(|t| t > 0.0 && t <= 5.0));
+    let pixel = BitMask::from_fn(40, 30, |x, y| x == 4 && y == 4);
+    assert!(contour_instability(&pixel, &checkers).unwrap().is_none_or(|t| t <= 5.0));
 }
 
 fn square(left: usize) -> BitMask {

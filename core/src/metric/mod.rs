@@ -3,12 +3,14 @@
 mod boundary;
 mod estimate;
 mod overlap;
+mod stability;
 mod temporal;
 mod truth;
 
 pub use boundary::{BOUNDARY_TOLERANCE, boundary, boundary_f, boundary_f_within, boundary_radius, region_similarity};
 pub use estimate::{Estimate, Evidence, Witness, picture_edges};
 pub use overlap::{Overlap, dice, iou};
+pub use stability::contour_instability;
 pub(crate) use temporal::Mean;
 pub use temporal::{
     FrameMetrics, Improvement, MaskAccumulator, MaskMetrics, Summary, SummaryMetrics, area_drift, improvement_percent,
