@@ -1,6 +1,7 @@
 use std::array::from_fn;
 
 use super::pyramid::{BORDER, Level};
+use crate::simd::vectorised;
 
 /// Weight of smoothness (α).
 const SMOOTHNESS: f32 = 20.0;
@@ -261,6 +262,10 @@ impl Refinement {
 // The inner loops are functions of their own because only then does the compiler know that what they write is not
 // what they read, and keeps to whole registers.
 
+/// Pixels to the left, to the right, above and below.
+type Around<'a> = [&'a [f32]; 4];
+
+vectorised! {
 /// Half the differences: central derivatives where the slices start two pixels apart.
 fn differences(target: &mut [f32], plus: &[f32], minus: &[f32]) {
     for ((target, plus), minus) in target.iter_mut().zip(plus).zip(minus) {
@@ -280,8 +285,9 @@ fn normalise(a: &mut [f32], b: &mut [f32], c: &mut [f32], u: &[f32], v: &[f32], 
 }
 
 /// The smoothness from the `[own, right, below]` pixels of u and of v.
-fn weigh(target: &mut [f32], [[u, u_right, u_down], [v, v_right, v_down]]: [[&[f32]; 3]; 2]) {
+fn weigh(target: &mut [f32], flow: [[&[f32]; 3]; 2]) {
     let n = target.len();
+    let [[u, u_right, u_down], [v, v_right, v_down]] = flow;
     let [u, u_right, u_down, v, v_right, v_down] = [u, u_right, u_down, v, v_right, v_down].map(|plane| &plane[..n]);
     for k in 0..n {
         let (ux, vx, uy, vy) = (u_right[k] - u[k], v_right[k] - v[k], u_down[k] - u[k], v_down[k] - v[k]);
@@ -297,13 +303,15 @@ fn assemble(
     uu: &mut [f32],
     uv: &mut [f32],
     vv: &mut [f32],
-    [[a0, b0, c0], [a1, b1, c1], [a2, b2, c2]]: [[&[f32]; 3]; 3],
-    [u, v]: [&[f32]; 2],
-    [s, s_left, s_above]: [&[f32]; 3],
-    [omega, has_right]: [&[f32]; 2],
+    residuals: [[&[f32]; 3]; 3],
+    flow: [&[f32]; 2],
+    smoothness: [&[f32]; 3],
+    columns: [&[f32]; 2],
     down: f32,
 ) {
     let n = right_u.len();
+    let [[a0, b0, c0], [a1, b1, c1], [a2, b2, c2]] = residuals;
+    let ([u, v], [s, s_left, s_above], [omega, has_right]) = (flow, smoothness, columns);
     let (right_v, uu, uv, vv) = (&mut right_v[..n], &mut uu[..n], &mut uv[..n], &mut vv[..n]);
     let [a0, b0, c0, a1, b1, c1, a2, b2, c2] = [a0, b0, c0, a1, b1, c1, a2, b2, c2].map(|plane| &plane[..n]);
     let [u, v, s, s_left, s_above, omega, has_right] =
@@ -327,20 +335,19 @@ fn assemble(
     }
 }
 
-/// Pixels to the left, to the right, above and below.
-type Around<'a> = [&'a [f32]; 4];
-
 /// `smoothness`: own, left and above.
 fn relax(
     u: &mut [f32],
     v: &mut [f32],
-    [u_left, u_right, u_above, u_below]: Around,
-    [v_left, v_right, v_above, v_below]: Around,
-    [s, s_left, s_above]: [&[f32]; 3],
-    [right_u, right_v]: [&[f32]; 2],
-    [uu, uv, vv]: [&[f32]; 3],
+    u_around: Around<'_>,
+    v_around: Around<'_>,
+    smoothness: [&[f32]; 3],
+    right: [&[f32]; 2],
+    inverse: [&[f32]; 3],
 ) {
     let n = u.len();
+    let ([u_left, u_right, u_above, u_below], [v_left, v_right, v_above, v_below]) = (u_around, v_around);
+    let ([s, s_left, s_above], [right_u, right_v], [uu, uv, vv]) = (smoothness, right, inverse);
     let v = &mut v[..n];
     let [u_left, u_right, u_above, u_below] = [u_left, u_right, u_above, u_below].map(|plane| &plane[..n]);
     let [v_left, v_right, v_above, v_below] = [v_left, v_right, v_above, v_below].map(|plane| &plane[..n]);
@@ -354,6 +361,8 @@ fn relax(
         u[k] = (1.0 - OMEGA) * u[k] + (uu[k] * sum_u + uv[k] * sum_v);
         v[k] = (1.0 - OMEGA) * v[k] + (uv[k] * sum_u + vv[k] * sum_v);
     }
+}
+
 }
 
 /// The half of the given parity of the row that starts at `here`, and what lies around its `n` pixels.

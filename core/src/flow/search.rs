@@ -1,9 +1,7 @@
-use std::array::from_fn;
-
 use super::Flow;
 use super::pyramid::{AREA, BORDER, FlowFrame, LANES, Level, Normal, PATCH, invert, sums};
 use super::refine::Refinement;
-use crate::Plane;
+use crate::{Plane, simd::vectorised};
 
 /// Dense inverse search: finds the [`Flow`] between two [`FlowFrame`]s. Holds the buffers, so that one value
 /// serves a whole clip without allocating anew; it carries nothing else from one call to the next.
@@ -44,8 +42,8 @@ impl DenseInverseSearch {
         let refine = from.preset != super::Preset::UltraFast;
         for (from, to) in from.levels.iter().zip(&to.levels).rev() {
             self.enlarge(&mut size, (from.width, from.height));
-            self.search(from, to);
-            self.densify(from, to);
+            search(self, from, to);
+            densify(self, from, to);
             if refine {
                 self.refinement.refine(from, to, &mut self.u, &mut self.v);
             }
@@ -68,31 +66,9 @@ impl DenseInverseSearch {
         }
     }
 
-    /// Finds the flow of each patch, starting from the dense flow: once from the top left, once from the
-    /// bottom right, each patch also trying the flow of the two neighbours visited before it.
-    fn search(&mut self, from: &Level, to: &Level) {
-        let (columns, rows) = (from.xs.len(), from.ys.len());
-        self.sparse.clear();
-        for &y in &from.ys {
-            self.sparse.extend(from.xs.iter().map(|&x| {
-                let centre = (y + PATCH / 2) * from.width + x + PATCH / 2;
-                [self.u[centre], self.v[centre]]
-            }));
-        }
-        for i in 0..columns * rows {
-            let (column, row) = (i % columns, i / columns);
-            let neighbours = [(column > 0).then(|| i - 1), (row > 0).then(|| i - columns)];
-            self.visit(from, to, i, neighbours, false);
-        }
-        for i in (0..columns * rows).rev() {
-            let (column, row) = (i % columns, i / columns);
-            let neighbours = [(column + 1 < columns).then_some(i + 1), (row + 1 < rows).then_some(i + columns)];
-            self.visit(from, to, i, neighbours, true);
-        }
-    }
-
     /// Improves the flow of a patch, from its own or that of a neighbour, whichever fits best. A patch visited
     /// `again` has been improved from its own flow before.
+    #[inline(always)]
     fn visit(&mut self, from: &Level, to: &Level, i: usize, neighbours: [Option<usize>; 2], again: bool) {
         let own = self.sparse[i];
         let differs = |&[u, v]: &[f32; 2]| (u - own[0]).abs().max((v - own[1]).abs()) >= SAME;
@@ -116,28 +92,59 @@ impl DenseInverseSearch {
             self.sparse[i] = patch.descend(to, start);
         }
     }
+}
+
+vectorised! {
+    /// Finds the flow of each patch, starting from the dense flow: once from the top left, once from the
+    /// bottom right, each patch also trying the flow of the two neighbours visited before it.
+    fn search(work: &mut DenseInverseSearch, from: &Level, to: &Level) {
+        let (columns, rows) = (from.xs.len(), from.ys.len());
+        work.sparse.clear();
+        for &y in &from.ys {
+            for &x in &from.xs {
+                let centre = (y + PATCH / 2) * from.width + x + PATCH / 2;
+                work.sparse.push([work.u[centre], work.v[centre]]);
+            }
+        }
+        for pass in 0..2 {
+            let again = pass == 1;
+            for step in 0..columns * rows {
+                let i = if again { columns * rows - 1 - step } else { step };
+                let (column, row) = (i % columns, i / columns);
+                let neighbours = if again {
+                    [(column + 1 < columns).then_some(i + 1), (row + 1 < rows).then_some(i + columns)]
+                } else {
+                    [(column > 0).then(|| i - 1), (row > 0).then(|| i - columns)]
+                };
+                work.visit(from, to, i, neighbours, again);
+            }
+        }
+    }
 
     /// Gives each pixel the mean of the flows of the patches over it, weighted by 1 / max(1, |difference|)
     /// of the luma where it would come from.
-    fn densify(&mut self, from: &Level, to: &Level) {
-        for plane in [&mut self.u, &mut self.v, &mut self.weight] {
+    fn densify(work: &mut DenseInverseSearch, from: &Level, to: &Level) {
+        for plane in [&mut work.u, &mut work.v, &mut work.weight] {
             plane.clear();
             plane.resize(from.width * from.height, 0.0);
         }
-        let corners = from.ys.iter().flat_map(|&y| from.xs.iter().map(move |&x| (x, y)));
-        for ((x, y), &[u, v]) in corners.zip(&self.sparse) {
-            let image = rows(&from.image[(y + BORDER) * from.stride + x + BORDER..], from.stride);
-            let start = y * from.width + x;
-            let us = rows_mut(&mut self.u[start..], from.width);
-            let vs = rows_mut(&mut self.v[start..], from.width);
-            let weights = rows_mut(&mut self.weight[start..], from.width);
-            let window = Window::new(to, x as f32 + u, y as f32 + v);
-            let targets = image.zip(us.zip(vs).zip(weights));
-            window.for_each_row(targets, |sample, (image, ((us, vs), weights))| {
-                accumulate(us, vs, weights, [u, v], &sample, image);
-            });
+        let mut patches = work.sparse.iter();
+        for &y in &from.ys {
+            for (&x, &[u, v]) in from.xs.iter().zip(&mut patches) {
+                let window = Window::new(to, x as f32 + u, y as f32 + v);
+                let mut above = window.row(0);
+                for dy in 0..PATCH {
+                    let below = window.row(dy + 1);
+                    let sample = window.between(&above, &below);
+                    above = below;
+                    let image = row(&from.image, (y + dy + BORDER) * from.stride + x + BORDER);
+                    let start = (y + dy) * from.width + x;
+                    let (us, vs) = (row_mut(&mut work.u, start), row_mut(&mut work.v, start));
+                    accumulate(us, vs, row_mut(&mut work.weight, start), [u, v], &sample, image);
+                }
+            }
         }
-        for ((u, v), weight) in self.u.iter_mut().zip(&mut self.v).zip(&self.weight) {
+        for ((u, v), weight) in work.u.iter_mut().zip(&mut work.v).zip(&work.weight) {
             *u /= weight;
             *v /= weight;
         }
@@ -172,45 +179,56 @@ struct PatchRow {
 }
 
 impl Patch {
+    #[inline(always)]
     fn new(level: &Level, x: usize, y: usize, Normal { mean, inverse }: Normal) -> Self {
-        let image = rows(&level.image[(y + BORDER) * level.stride + x + BORDER..], level.stride);
-        let start = y * level.width + x;
-        let gradient = rows(&level.dx[start..], level.width).zip(rows(&level.dy[start..], level.width));
         let mut rows = [PatchRow::default(); PATCH];
-        for (row, (image, (dx, dy))) in rows.iter_mut().zip(image.zip(gradient)) {
-            row.image = *image;
+        for (target, y) in rows.iter_mut().zip(y..) {
+            target.image = *row(&level.image, (y + BORDER) * level.stride + x + BORDER);
+            let (dx, dy) = (row(&level.dx, y * level.width + x), row(&level.dy, y * level.width + x));
             for k in 0..PATCH {
-                row.dx[k] = dx[k] - mean[0];
-                row.dy[k] = dy[k] - mean[1];
+                target.dx[k] = dx[k] - mean[0];
+                target.dy[k] = dy[k] - mean[1];
             }
         }
         Self { x: x as f32, y: y as f32, rows, inverse }
     }
 
     /// Sum of squared differences to the patch of `to` displaced by `flow`, less the difference in brightness.
+    #[inline(always)]
     fn cost(&self, to: &Level, flow: [f32; 2]) -> f32 {
         if self.hangs(to, flow) {
             return self.step_inside(to, flow).0;
         }
         let [mut plain, mut squared] = [[0.0; LANES]; 2];
-        Window::new(to, self.x + flow[0], self.y + flow[1]).for_each_row(&self.rows, |sample, row| {
+        let window = Window::new(to, self.x + flow[0], self.y + flow[1]);
+        let mut above = window.row(0);
+        for (row, i) in self.rows.iter().zip(1..) {
+            let below = window.row(i);
+            let sample = window.between(&above, &below);
+            above = below;
             for k in 0..PATCH {
                 let difference = sample[k] - row.image[k];
                 plain[k % LANES] += difference;
                 squared[k % LANES] += difference * difference;
             }
-        });
+        }
         let [plain, squared] = sums(&[plain, squared]);
         squared - plain * plain / AREA
     }
 
     /// [`Self::cost`] and the Gauss–Newton step that lowers it.
+    #[inline(always)]
     fn step(&self, to: &Level, flow: [f32; 2]) -> (f32, [f32; 2]) {
         if self.hangs(to, flow) {
             return self.step_inside(to, flow);
         }
         let [mut plain, mut squared, mut x, mut y] = [[0.0; LANES]; 4];
-        Window::new(to, self.x + flow[0], self.y + flow[1]).for_each_row(&self.rows, |sample, row| {
+        let window = Window::new(to, self.x + flow[0], self.y + flow[1]);
+        let mut above = window.row(0);
+        for (row, i) in self.rows.iter().zip(1..) {
+            let below = window.row(i);
+            let sample = window.between(&above, &below);
+            above = below;
             for k in 0..PATCH {
                 let difference = sample[k] - row.image[k];
                 plain[k % LANES] += difference;
@@ -218,7 +236,7 @@ impl Patch {
                 x[k % LANES] += difference * row.dx[k];
                 y[k % LANES] += difference * row.dy[k];
             }
-        });
+        }
         let [plain, squared, x, y] = sums(&[plain, squared, x, y]);
         (squared - plain * plain / AREA, solve(self.inverse, [x, y]))
     }
@@ -238,7 +256,9 @@ impl Patch {
         let inside = |position: f32, end: f32| position >= 0.0 && position <= end;
         let mut sums = [0.0; 9];
         let mut count = 0.0;
-        Window::new(to, x, y).for_each_row(self.rows.iter().enumerate(), |sample, (y_in_patch, row)| {
+        let window = Window::new(to, x, y);
+        for (y_in_patch, row) in self.rows.iter().enumerate() {
+            let sample = window.between(&window.row(y_in_patch), &window.row(y_in_patch + 1));
             for (k, sample) in sample.into_iter().enumerate() {
                 if inside(x + k as f32, to.right) && inside(y + y_in_patch as f32, to.bottom) {
                     let (difference, dx, dy) = (sample - row.image[k], row.dx[k], row.dy[k]);
@@ -259,7 +279,7 @@ impl Patch {
                     count += 1.0;
                 }
             }
-        });
+        }
         if count < FEWEST {
             return (f32::INFINITY, [0.0; 2]);
         }
@@ -271,6 +291,7 @@ impl Patch {
 
     /// Gauss–Newton from `start`, where the roles of the frames are swapped so that the normal equations stay
     /// the same; `start` itself where it would lead further than the patch is wide.
+    #[inline(always)]
     fn descend(&self, to: &Level, start: [f32; 2]) -> [f32; 2] {
         let (mut best, mut least) = (start, f32::INFINITY);
         let mut flow = start;
@@ -292,6 +313,7 @@ impl Patch {
 }
 
 /// The product of a symmetric matrix `[xx, xy, yy]` and a vector.
+#[inline(always)]
 fn solve([xx, xy, yy]: [f32; 3], [x, y]: [f32; 2]) -> [f32; 2] {
     [xx * x + xy * y, xy * x + yy * y]
 }
@@ -320,25 +342,32 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Calls `f` with the interpolated pixels of each row, and what belongs to that row.
+    /// The pixels of row `i`, 0 to [`PATCH`], interpolated along it.
     #[inline(always)]
-    fn for_each_row<T>(&self, rows: impl IntoIterator<Item = T>, mut f: impl FnMut(Row, T)) {
-        let mut pixels = self.pixels.chunks(self.stride).map_while(|row| {
-            let row = row.first_chunk::<{ PATCH + 1 }>()?;
-            Some(from_fn(|k| row[k] + self.fx * (row[k + 1] - row[k])))
-        });
-        let mut above: Row = pixels.next().expect("window inside the border");
-        for (below, other) in pixels.zip(rows) {
-            f(from_fn(|k| above[k] + self.fy * (below[k] - above[k])), other);
-            above = below;
+    fn row(&self, i: usize) -> Row {
+        let pixels = &self.pixels[i * self.stride..][..PATCH + 1];
+        let mut row = [0.0; PATCH];
+        for k in 0..PATCH {
+            row[k] = pixels[k] + self.fx * (pixels[k + 1] - pixels[k]);
         }
+        row
+    }
+
+    /// The pixels between two rows.
+    #[inline(always)]
+    fn between(&self, above: &Row, below: &Row) -> Row {
+        let mut row = [0.0; PATCH];
+        for k in 0..PATCH {
+            row[k] = above[k] + self.fy * (below[k] - above[k]);
+        }
+        row
     }
 }
 
 type Row = [f32; PATCH];
 
-/// Adds the flow of a patch to the weighted sums of one of its rows. A function of its own, because only then
-/// does the compiler know that the slices are apart.
+/// Adds the flow of a patch to the weighted sums of one of its rows.
+#[inline(always)]
 fn accumulate(us: &mut Row, vs: &mut Row, weights: &mut Row, [u, v]: [f32; 2], sample: &Row, image: &Row) {
     for k in 0..PATCH {
         let weight = 1.0 / (sample[k] - image[k]).abs().max(1.0);
@@ -348,16 +377,16 @@ fn accumulate(us: &mut Row, vs: &mut Row, weights: &mut Row, [u, v]: [f32; 2], s
     }
 }
 
-/// The rows of a patch whose first pixel is the first of `plane`, a plane with `stride` pixels a row.
+/// A row of a patch, from this place on.
 #[inline(always)]
-fn rows(plane: &[f32], stride: usize) -> impl Iterator<Item = &Row> {
-    plane.chunks(stride).map_while(<[f32]>::first_chunk).take(PATCH)
+fn row(plane: &[f32], start: usize) -> &Row {
+    plane[start..].first_chunk().expect("a patch inside the plane")
 }
 
-/// As [`rows`].
+/// As [`row`].
 #[inline(always)]
-fn rows_mut(plane: &mut [f32], stride: usize) -> impl Iterator<Item = &mut Row> {
-    plane.chunks_mut(stride).map_while(<[f32]>::first_chunk_mut).take(PATCH)
+fn row_mut(plane: &mut [f32], start: usize) -> &mut Row {
+    plane[start..].first_chunk_mut().expect("a patch inside the plane")
 }
 
 /// Twice the size (an odd last row or column is repeated) and twice the values, bilinear.

@@ -1,6 +1,6 @@
 use super::Flow;
 use super::warp::Taps;
-use crate::{Plane, Rgb, parallel};
+use crate::{Plane, Rgb, parallel, simd::vectorised};
 
 /// The trust above which a flow vector is taken for right.
 pub const TRUSTED: f32 = 0.3;
@@ -18,25 +18,43 @@ pub fn trust(flow: &Flow, reverse: &Flow, from: &Plane<Rgb>, to: &Plane<Rgb>, si
     let size = flow.size();
     assert_eq!([reverse.size(), from.size(), to.size()], [size; 3], "flow and frames must be of one size");
     let color_scale = 0.5 / (sigma * sigma);
+    // A fourth value of 0 fills a vector register.
+    let to = to.map(|&[r, g, b]| [r, g, b, 0].map(f32::from));
     let mut values = Plane::filled(size.0, size.1, 0.0);
     parallel::rows(&mut values, |y, row| {
-        let pixels = flow.row(y).iter().zip(from.row(y)).enumerate();
-        for (value, (x, (&[u, v], &[from_r, from_g, from_b]))) in row.iter_mut().zip(pixels) {
-            let there = Taps::new(size, x as f32 + u, y as f32 + v);
-            let [back_u, back_v] = there.read(reverse.data());
-            let [r, g, b] = there.read(to.data());
+        let mut there = vec![There::default(); row.len()];
+        let from = from.row(y);
+        Taps::along(flow, y, size, |x, taps| {
+            let (mut color, [r, g, b]) = (taps.read(to.data()), from[x]);
+            for (color, here) in color.iter_mut().zip([r, g, b, 0]) {
+                *color = (*color - f32::from(here)).abs();
+            }
+            there[x] = There { back: taps.read(reverse.data()), color: (color[0] + color[1]) + (color[2] + color[3]) };
+        });
+        judge(flow.row(y), &there, color_scale, row);
+    });
+    values
+}
+
+/// What is found where a vector leads.
+#[derive(Debug, Clone, Copy, Default)]
+struct There {
+    /// The flow back.
+    back: [f32; 2],
+    /// Sum of the absolute differences of red, green and blue.
+    color: f32,
+}
+
+vectorised! {
+    fn judge(flow: &[[f32; 2]], there: &[There], color_scale: f32, values: &mut [f32]) {
+        for ((value, &[u, v]), &There { back: [back_u, back_v], color }) in values.iter_mut().zip(flow).zip(there) {
             let gap = (u + back_u) * (u + back_u) + (v + back_v) * (v + back_v);
             let length = (u * u + v * v) + (back_u * back_u + back_v * back_v);
             let tolerance = 0.01 * length + 0.5;
-            let difference = |a: f32, b: u8| (a - f32::from(b)).abs();
-            let color = (difference(r, from_r) + difference(g, from_g) + difference(b, from_b)) / 3.0;
-            *value = -0.5 * gap / tolerance - color_scale * color * color;
+            let color = color / 3.0;
+            *value = exp(-0.5 * gap / tolerance - color_scale * color * color);
         }
-        for value in row {
-            *value = exp(*value);
-        }
-    });
-    values
+    }
 }
 
 /// eˣ for x ≤ 0 to 4e-6 of its value, the same on every platform and in loops that vectorise: eˣ = 2ⁿ·2ᶠ, where n is

@@ -1,5 +1,5 @@
 use super::Flow;
-use crate::{Plane, Rgb};
+use crate::{Plane, Rgb, parallel, simd::vectorised};
 
 /// A pixel that can be interpolated between its neighbours.
 pub trait Interpolate: Copy {
@@ -48,58 +48,105 @@ impl Interpolate for Rgb {
     }
 }
 
+/// Four values of which each is interpolated.
+impl Interpolate for [f32; 4] {
+    type Output = [f32; 4];
+
+    #[inline(always)]
+    fn interpolate([a, b, c, d]: [[f32; 4]; 4], weights: [f32; 4]) -> [f32; 4] {
+        let mut mean = [0.0; 4];
+        for i in 0..4 {
+            mean[i] = f32::interpolate([a[i], b[i], c[i], d[i]], weights);
+        }
+        mean
+    }
+}
+
 /// Brings `source` back along `flow`: the value at `x` is `source(x + flow(x))`, bilinear, with the edge
 /// repeated outside. The result has the size of `flow`; `u8` becomes `f32` of the same range, unrounded.
-pub fn warp<T: Interpolate>(source: &Plane<T>, flow: &Flow) -> Plane<T::Output> {
-    let (width, height) = flow.size();
-    let mut data = Vec::with_capacity(width * height);
-    for y in 0..height {
-        data.extend(
-            flow.row(y)
-                .iter()
-                .enumerate()
-                .map(|(x, [u, v])| Taps::new(source.size(), x as f32 + u, y as f32 + v).read(source.data())),
-        );
-    }
-    Plane::from_vec(width, height, data).expect("the size of the flow")
+pub fn warp<T: Interpolate + Sync>(source: &Plane<T>, flow: &Flow) -> Plane<T::Output>
+where
+    T::Output: Clone + Default + Send,
+{
+    let mut out = Plane::filled(flow.width(), flow.height(), T::Output::default());
+    parallel::rows(&mut out, |y, row| {
+        Taps::along(flow, y, source.size(), |x, taps| row[x] = taps.read(source.data()));
+    });
+    out
 }
 
 /// The four pixels around a point and their bilinear weights; outside, the edge is repeated. NaN counts as 0.
-pub(super) struct Taps {
-    indices: [usize; 4],
+pub(crate) struct Taps {
+    /// The top left pixel.
+    first: usize,
+    /// From there to the pixel on the right and to the one below: 0 in a plane of one column or row.
+    right: usize,
+    below: usize,
     weights: [f32; 4],
 }
 
 impl Taps {
-    /// For planes of this `(width, height)`.
+    /// Calls `use_taps(x, taps)` for each pixel of row `y` of `flow`, with taps into planes of this size where the
+    /// flow leads. Places are worked out many at a time, and read one by one.
     #[inline(always)]
-    pub(super) fn new((width, height): (usize, usize), x: f32, y: f32) -> Self {
-        let (left, right, fx) = split(x, width);
-        let (top, bottom, fy) = split(y, height);
-        let (top, bottom) = (top * width, bottom * width);
-        let (gx, gy) = (1.0 - fx, 1.0 - fy);
-        Self {
-            indices: [top + left, top + right, bottom + left, bottom + right],
-            weights: [gx * gy, fx * gy, gx * fy, fx * fy],
+    pub(crate) fn along(flow: &Flow, y: usize, size: (usize, usize), mut use_taps: impl FnMut(usize, Self)) {
+        let (right, below) = (usize::from(size.0 > 1), if size.1 > 1 { size.0 } else { 0 });
+        let mut places = Places { first: [0; AT_A_TIME], fx: [0.0; AT_A_TIME], fy: [0.0; AT_A_TIME] };
+        for (start, vectors) in (0..).step_by(AT_A_TIME).zip(flow.row(y).chunks(AT_A_TIME)) {
+            locate(vectors, start as f32, y as f32, size.0, size.1, &mut places);
+            for (i, x) in (0..vectors.len()).zip(start..) {
+                let (fx, fy) = (places.fx[i], places.fy[i]);
+                let (gx, gy) = (1.0 - fx, 1.0 - fy);
+                let weights = [gx * gy, fx * gy, gx * fy, fx * fy];
+                use_taps(x, Self { first: places.first[i] as usize, right, below, weights });
+            }
         }
     }
 
     #[inline(always)]
-    pub(super) fn read<T: Interpolate>(&self, pixels: &[T]) -> T::Output {
-        let [a, b, c, d] = self.indices;
-        T::interpolate([pixels[a], pixels[b], pixels[c], pixels[d]], self.weights)
+    pub(crate) fn read<T: Interpolate>(&self, pixels: &[T]) -> T::Output {
+        let pixels = &pixels[self.first..][..self.below + self.right + 1];
+        T::interpolate(
+            [pixels[0], pixels[self.right], pixels[self.below], pixels[self.below + self.right]],
+            self.weights,
+        )
     }
 }
 
-/// The two indices around a position along a side, and how far it lies from the first to the second.
+/// Pixels whose places are worked out together.
+const AT_A_TIME: usize = 64;
+
+/// For each point the top left of the four pixels around it, and how far it lies from there to the right and down, 0
+/// to 1.
+struct Places {
+    first: [u32; AT_A_TIME],
+    fx: [f32; AT_A_TIME],
+    fy: [f32; AT_A_TIME],
+}
+
+vectorised! {
+    /// Where the vectors lead that start at `(x, y)`, `(x + 1, y)` and so on, in a plane of `width`×`height`.
+    fn locate(vectors: &[[f32; 2]], x: f32, y: f32, width: usize, height: usize, places: &mut Places) {
+        let targets = places.first.iter_mut().zip(&mut places.fx).zip(&mut places.fy);
+        for (i, (((first, fx), fy), &[u, v])) in (0i32..).zip(targets.zip(vectors)) {
+            let (left, top);
+            (left, *fx) = split(x + i as f32 + u, width);
+            (top, *fy) = split(y + v, height);
+            *first = (top * width as i32 + left) as u32;
+        }
+    }
+}
+
+/// The first of two neighbours around a position along a side, and how far it lies from the first to the second.
 #[inline(always)]
-fn split(position: f32, side: usize) -> (usize, usize, f32) {
+fn split(position: f32, side: usize) -> (i32, f32) {
     // Sides fit i32, whose conversions to and from f32 are single instructions.
     let last = side as i32 - 1;
     let position = if position > 0.0 { position } else { 0.0 };
     let position = if position < last as f32 { position } else { last as f32 };
-    let first = position as i32;
-    (first as usize, (first + 1).min(last) as usize, position - first as f32)
+    // On the last pixel, that is the second.
+    let first = (position as i32).min((last - 1).max(0));
+    (first, position - first as f32)
 }
 
 /// As [`warp`], but takes the nearest pixel: for masks and labels.
