@@ -201,6 +201,9 @@ texts! {
     change: "Change", "Разница";
     honest: "Measured along the motion", "С учётом движения";
     classic: "Classic, frame against frame", "Классические, кадр к кадру";
+    estimated_quality: "Estimated quality", "Оценка качества";
+    edge_alignment: "Contour on picture edges", "Контур на границах изображения";
+    area_drift: "Area drift", "Дрейф площади";
     motion_compensated_instability: "Motion-compensated instability", "Нестабильность с учётом движения";
     area: "Mean mask area", "Средняя площадь маски";
     instability: "Instability, 1 − IoU", "Нестабильность, 1 − IoU";

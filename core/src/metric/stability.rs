@@ -1,6 +1,6 @@
 //! T of DAVIS 2016: how much a contour changes its shape from frame to frame.
 
-use crate::{BitMask, Error, Result};
+use crate::{BitMask, Error, Result, simd::vectorised};
 
 /// What the benchmark multiplies the mean cost by.
 const SCALE: f64 = 5.0;
@@ -245,40 +245,60 @@ struct Costs {
 impl Costs {
     /// χ² of the shape contexts.
     fn between(a: &[[f64; BINS]], b: &[[f64; BINS]]) -> Self {
-        let cost = |a: &[f64; BINS], b: &[f64; BINS]| {
-            0.5 * a.iter().zip(b).map(|(a, b)| (a - b) * (a - b) / (a + b + f64::EPSILON)).sum::<f64>()
-        };
-        let costs = a.iter().flat_map(|a| b.iter().map(move |b| cost(a, b))).collect();
-        Self { rows: a.len(), columns: b.len(), costs }
+        let (rows, columns) = (a.len(), b.len());
+        // Bin by bin, so that the loop over the columns is a plain one.
+        let bins: Vec<f64> = (0..BINS).flat_map(|bin| b.iter().map(move |context| context[bin])).collect();
+        let mut costs = vec![0.0; rows * columns];
+        for (costs, context) in costs.chunks_exact_mut(columns).zip(a) {
+            chi_squared(costs, context, &bins);
+        }
+        Self { rows, columns, costs }
     }
 
     /// With rows and columns shifted, so that `(row, column)` is the first.
     fn at(&self, [row, column]: [usize; 2], [from_row, from_column]: [usize; 2]) -> f64 {
-        self.costs[(row + from_row) % self.rows * self.columns + (column + from_column) % self.columns]
+        // Both are less than a whole turn.
+        let wrapped = |index: usize, length: usize| if index < length { index } else { index - length };
+        self.costs[wrapped(row + from_row, self.rows) * self.columns + wrapped(column + from_column, self.columns)]
     }
 
     /// The cheapest way from the first pair to the last by steps to the next row, column or both, both contours begun
     /// at `from`; its pairs from the last to the first.
     fn cheapest_way(&self, from: [usize; 2]) -> Vec<[usize; 2]> {
         let (rows, columns) = (self.rows, self.columns);
-        let mut sums = vec![0.0; rows * columns];
+        let mut sums = vec![f64::INFINITY; rows * columns];
+        // Of equals the step along both.
         let before = |sums: &[f64], row: usize, column: usize| {
-            let both = (row > 0 && column > 0).then(|| [row - 1, column - 1]);
-            let ways = [both, (row > 0).then(|| [row - 1, column]), (column > 0).then(|| [row, column - 1])];
-            ways.into_iter().flatten().min_by(|a, b| {
-                let sum = |[row, column]: [usize; 2]| sums[row * columns + column];
-                sum(*a).total_cmp(&sum(*b))
-            })
-        };
-        for row in 0..rows {
-            for column in 0..columns {
-                if let Some([r, c]) = before(&sums, row, column) {
-                    sums[row * columns + column] = sums[r * columns + c] + self.at([row, column], from);
+            let sum = |row: usize, column: usize| sums[row * columns + column];
+            let mut best = (f64::INFINITY, [row, column]);
+            for (back, aside) in [(1, 1), (1, 0), (0, 1)] {
+                if row >= back && column >= aside && sum(row - back, column - aside) < best.0 {
+                    best = (sum(row - back, column - aside), [row - back, column - aside]);
                 }
             }
+            best
+        };
+        sums[0] = 0.0;
+        for row in 0..rows {
+            for column in usize::from(row == 0)..columns {
+                sums[row * columns + column] = before(&sums, row, column).0 + self.at([row, column], from);
+            }
         }
-        let way = std::iter::successors(Some([rows - 1, columns - 1]), |&[row, column]| before(&sums, row, column));
-        way.collect()
+        std::iter::successors(Some([rows - 1, columns - 1]), |&[row, column]| {
+            ([row, column] != [0, 0]).then(|| before(&sums, row, column).1)
+        })
+        .collect()
+    }
+}
+
+vectorised! {
+    /// Half the χ² distance of the context to each of the other contour, whose bins stand one after the other.
+    fn chi_squared(costs: &mut [f64], context: &[f64; BINS], bins: &[f64]) {
+        for (&a, bins) in context.iter().zip(bins.chunks_exact(costs.len())) {
+            for (cost, &b) in costs.iter_mut().zip(bins) {
+                *cost += 0.5 * ((a - b) * (a - b)) / (a + b + f64::EPSILON);
+            }
+        }
     }
 }
 

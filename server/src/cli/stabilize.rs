@@ -1,7 +1,7 @@
 use std::{io::Write, path::PathBuf};
 
 use anyhow::Context;
-use steadymask_core::{All, LookAhead, Method, Report, Settings};
+use steadymask_core::{All, LookAhead, Method, Report, Settings, metric::SummaryMetrics};
 use steadymask_models::{DeviceChoice, DeviceReport};
 
 use super::{
@@ -148,6 +148,8 @@ fn summary(report: &Report<DeviceReport>, out: &std::path::Path) -> String {
         report.settings.method.name(),
     );
     text += &format!("  {:<34} {:>8} {:>8}\n", "", "before", "after");
+    let quality = |masks: &SummaryMetrics| masks.estimate.map(|estimate| estimate.score);
+    text += &row("estimated quality", quality(before), quality(after));
     let compensated = (before.motion_compensated_instability, after.motion_compensated_instability);
     text += &row("instability, motion-compensated", compensated.0, compensated.1);
     text += &row("instability, neighbouring frames", before.instability, after.instability);

@@ -30,8 +30,11 @@ type Row = (&'static str, fn(&SummaryMetrics) -> Option<f32>, Better);
 #[component]
 pub fn Metrics(props: &MetricsProps) -> Html {
     let (_, texts) = use_language();
-    let honest: [Row; 2] = [
+    let honest: [Row; 5] = [
+        (texts.estimated_quality, |m| m.estimate.map(|estimate| estimate.score), Better::Higher),
+        (texts.edge_alignment, |m| m.estimate.map(|estimate| estimate.alignment), Better::Higher),
         (texts.motion_compensated_instability, |m| m.motion_compensated_instability, Better::Lower),
+        (texts.area_drift, |m| m.area_drift, Better::Lower),
         (texts.area, |m| Some(m.area), Better::Neither),
     ];
     let classic: [Row; 3] = [
