@@ -695,3 +695,75 @@ fn masks_that_cannot_be_used_are_refused_with_value_and_range() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(count > 60, "{count} cases");
 }
+
+/// Files with bytes changed, cut or repeated are read or refused, never worse.
+#[test]
+fn damaged_files_do_no_harm() {
+    let folder = temp();
+    let (path, source) = (folder.path(), numbered(folder.path()));
+    let arrays = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/arrays");
+    let array = |name: &str| (name.to_owned(), std::fs::read(arrays.join(name)).expect("file"));
+    let size = json!([SIZE.1, SIZE.0]);
+    let list: Vec<_> = (0..FRAMES)
+        .map(|t| json!({"image_id": t, "category_id": t, "segmentation": {"size": size, "counts": text(t, 0)}}))
+        .collect();
+    let segmentations: Vec<_> = (0..FRAMES).map(|t| json!({"size": size, "counts": counts(t, 0)})).collect();
+    let track = json!([{"video_id": 1, "category_id": 1, "segmentations": segmentations}]);
+    let files = [
+        array("levels.npy"),
+        array("stack.npz"),
+        array("by-frame.npz"),
+        array("labels.npz"),
+        ("list.json".into(), json!(list).to_string().into_bytes()),
+        ("track.json".into(), track.to_string().into_bytes()),
+    ];
+    // Numerical Recipes' generator: the same damage every time.
+    let mut state = 1_u32;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % below
+    };
+    let (mut taken, mut refused) = (0, 0);
+    for (name, good) in &files {
+        for _ in 0..300 {
+            let mut bytes = good.clone();
+            for _ in 0..=random(3) {
+                let at = random(bytes.len());
+                match random(4) {
+                    0 => bytes[at] = random(256) as u8,
+                    1 => bytes[at] ^= 1 << random(8),
+                    2 => bytes.truncate(at.max(1)),
+                    _ => bytes.insert(at, bytes[at]),
+                }
+            }
+            // What no longer begins as its format would be given to ffmpeg, whose own matter that is.
+            let begins =
+                matches!(bytes[0], b'[' | b'{') || bytes.starts_with(b"\x93NUMPY") || bytes.starts_with(b"PK\x03\x04");
+            if begins {
+                let file = path.join(name);
+                std::fs::write(&file, bytes).expect("file");
+                *if read(&file, &source).is_ok() { &mut taken } else { &mut refused } += 1;
+            }
+        }
+    }
+    assert!(taken > 50 && refused > 1000, "{taken} taken, {refused} refused");
+    let good: Vec<Vec<u8>> = [true, false]
+        .map(|palette| {
+            let file = path.join("good.png");
+            match palette {
+                true => picture::write_labels(&file, &labels(0), &PALETTE).expect("mask"),
+                false => picture::write_bits(&file, &levels(0, 0)).expect("mask"),
+            }
+            std::fs::read(file).expect("file")
+        })
+        .into();
+    for good in good {
+        for _ in 0..300 {
+            let mut bytes = good.clone();
+            let at = random(bytes.len());
+            bytes[at] = random(256) as u8;
+            let folder = write_each(&path.join("pictures"), |_, file| std::fs::write(file, &bytes).expect("file"));
+            drop(read(&folder, &source));
+        }
+    }
+}
