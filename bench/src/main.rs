@@ -2,6 +2,7 @@
 
 mod machine;
 mod measure;
+mod memory;
 mod report;
 mod rival;
 mod rows;
@@ -18,6 +19,7 @@ use turns::Patience;
 
 const USAGE: &str = "\
 steadymask-bench --python PROGRAM --wasm PACKAGE [--only WORD] [--frames N] [--seconds N]
+steadymask-bench memory [--frames N]
 
   --python   the Python that has what requirements.txt names
   --wasm     the package that wasm-bindgen made of the library for Node
@@ -25,7 +27,9 @@ steadymask-bench --python PROGRAM --wasm PACKAGE [--only WORD] [--frames N] [--s
   --frames   at most this many frames a line; nothing is published then
   --seconds  how long a line may take, once each side had three turns (20)
 
-Writes BENCHMARKS.md and bench/results.json in the current folder.";
+Writes BENCHMARKS.md and bench/results.json in the current folder.
+
+memory prints, as JSON, the peak memory of a stabiliser while it does ten minutes of 1080p (or N frames).";
 
 /// What was asked for on the command line.
 pub struct Options {
@@ -59,7 +63,20 @@ fn options() -> Result<Options> {
     })
 }
 
+fn memory() -> Result<()> {
+    let frames = match std::env::args().skip(2).collect::<Vec<_>>().as_slice() {
+        [] => memory::TEN_MINUTES,
+        [flag, frames] if flag == "--frames" => frames.parse().context("--frames")?,
+        _ => bail!("{USAGE}"),
+    };
+    println!("{}", serde_json::to_string(&memory::Memory::measure(frames)?)?);
+    Ok(())
+}
+
 fn run() -> Result<()> {
+    if std::env::args().nth(1).as_deref() == Some("memory") {
+        return memory();
+    }
     let options = options()?;
     let results = measure::everything(&options)?;
     print!("{}", report::markdown(&results));

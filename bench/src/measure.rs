@@ -6,9 +6,11 @@ use anyhow::{Context, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::{Value, json};
 use steadymask_bench::{Content, Job, MARGIN};
+use steadymask_core::simd::{self, Level};
 use steadymask_core::{Plane, flow};
 
 use crate::machine::Machine;
+use crate::memory::Memory;
 use crate::rival::Rival;
 use crate::rows::{self, Against, Row};
 use crate::turns::{Turns, cpu_timed, timed};
@@ -35,6 +37,8 @@ pub struct Results {
     pub versions: Vec<(String, String)>,
     pub rows: Vec<Timed>,
     pub flow_errors: Vec<FlowError>,
+    /// Peak memory of a short clip, from a process of its own.
+    pub memory: Memory,
     /// Lines that could not be measured, and why.
     pub skipped: Vec<(String, String)>,
 }
@@ -95,7 +99,8 @@ impl<'a> Bench<'a> {
             }
             rows.push(self.time(row)?);
         }
-        Ok(Results { machine, versions, rows, flow_errors, skipped })
+        let memory = memory(1200)?;
+        Ok(Results { machine, memory, versions, rows, flow_errors, skipped })
     }
 
     fn time(&mut self, row: Row) -> Result<Timed> {
@@ -118,11 +123,14 @@ impl<'a> Bench<'a> {
                 let ours = || Ok(two.install(|| timed(|| job.run())));
                 (sum, Turns::take(patience, ours, || Ok(one.install(|| timed(|| other.run()))))?)
             }
-            Against::Native => {
+            Against::Native | Against::NarrowNative => {
+                let most = if row.against == Against::Native { Level::Avx512 } else { Level::Baseline };
+                simd::limit(most);
                 let sum = self.wasm.prepare(name, size, frames, &data)?;
                 (sum, Turns::take(patience, || self.wasm.run(), || Ok(one.install(|| cpu_timed(|| job.run()))))?)
             }
         };
+        simd::limit(Level::Avx512);
         let our_sum = two.install(|| job.check());
         let disagreement = (our_sum - their_sum).abs() / our_sum.abs().max(their_sum.abs()).max(1e-9);
         let (low, high) = turns.spread();
@@ -199,4 +207,13 @@ fn sequence() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     let data = std::env::var_os("STEADYMASK_DATA").map_or(beside, PathBuf::from);
     Some(data.join("davis-dev/dog")).filter(|folder| folder.is_dir())
+}
+
+/// [`Memory::measure`] in a process that has done nothing else.
+fn memory(frames: usize) -> Result<Memory> {
+    eprintln!("memory over {frames} frames");
+    let program = std::env::current_exe().context("the path of this program")?;
+    let output = std::process::Command::new(program).args(["memory", "--frames", &frames.to_string()]).output()?;
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("measuring memory: {}", String::from_utf8_lossy(&output.stderr)))
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use steadymask_core::simd::Level;
 
 use crate::measure::{Results, Timed};
+use crate::memory::Memory;
 use crate::rows::Against;
 
 /// Writes BENCHMARKS.md and bench/results.json.
@@ -55,6 +56,7 @@ of one.
         (Against::Python, "Against NumPy and OpenCV, one thread each", "ours", "theirs"),
         (Against::OneThread, "Two threads against one", "two", "one"),
         (Against::Native, "WASM SIMD128 in V8, the engine of Chromium and Node, against native code", "WASM", "native"),
+        (Against::NarrowNative, "The same, natively with 128-bit vectors too", "WASM", "native"),
     ] {
         let rows: Vec<_> = results.rows.iter().filter(|timed| timed.row.against == against).collect();
         if rows.is_empty() {
@@ -79,6 +81,22 @@ of one.
         }
         page.push('\n');
     }
+    let long = std::fs::read_to_string("bench/memory.json").ok();
+    let memories: Vec<Memory> = long.iter().filter_map(|json| serde_json::from_str(json).ok()).collect();
+    let _ = writeln!(
+        page,
+        "## Memory\n\nPeak resident memory of a process that stabilises 1080p with a look-ahead of {} frames (work size \
+         {}×{}), as the clip goes on; by `cargo xtask bench memory` where ten minutes are.\n\n| frames | peak MiB |\n| \
+         --- | --- |",
+        results.memory.look_ahead, results.memory.work.0, results.memory.work.1,
+    );
+    for memory in memories.iter().chain([&results.memory]) {
+        for (frames, mib) in &memory.peaks {
+            let _ = writeln!(page, "| {frames} | {mib:.1} |");
+        }
+        let _ = writeln!(page, "| growth from half to all | {:.3} times |", memory.growth());
+    }
+    page.push('\n');
     if !results.skipped.is_empty() {
         page.push_str("## Not measured\n\n");
         for (name, reason) in &results.skipped {

@@ -11,6 +11,8 @@ pub enum Against {
     OneThread,
     /// Ours natively, against ours as WASM, one thread each.
     Native,
+    /// The same, but natively with vectors as wide as those of WASM.
+    NarrowNative,
 }
 
 /// A line of the table.
@@ -44,6 +46,7 @@ pub fn all(most: usize) -> Vec<Row> {
             Against::Python => "",
             Against::OneThread => "threads_",
             Against::Native => "wasm_",
+            Against::NarrowNative => "wasm_128_bit_",
         };
         let name = format!("{prefix}{name}_{label}");
         rows.push(Row { name, kernel, size, frames: frames.min(most), real, against, target });
@@ -86,6 +89,7 @@ pub fn all(most: usize) -> Vec<Row> {
             _ => ("1080p", HD, 30),
         };
         add(kernel.name, label, size, frames, false, Against::Native, Some(0.67));
+        add(kernel.name, label, size, frames, false, Against::NarrowNative, None);
         if label == "1080p" {
             add(kernel.name, "odd", ODD, 30, false, Against::Native, Some(0.67));
         }

@@ -1,10 +1,10 @@
-//! How fast it is, against its rivals: BENCHMARKS.md and bench/results.json.
+//! How fast it is, against its rivals: BENCHMARKS.md and bench/results.json; and how much memory it takes.
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::run::{cargo, command, step, target_folder};
+use crate::run::{cargo, command, output, root, step, target_folder};
 use crate::tools;
 
 /// Builds the kernels natively and for WASM, installs the rivals, and lets them take turns. `flags` are those of the
@@ -23,6 +23,17 @@ pub fn everything(flags: &[&str]) -> Result<()> {
     let mut bench = command(target_folder().join("release/steadymask-bench"), flags);
     bench.arg("--python").arg(python).arg("--wasm").arg(folder.join("wasm/steadymask_bench.js"));
     step("measuring (half an hour; a quiet machine is best)", bench)
+}
+
+/// Stabilises ten minutes of 1080p and keeps the peaks of memory in `bench/memory.json`, from where they go into
+/// BENCHMARKS.md.
+pub fn memory() -> Result<()> {
+    step("building the kernels", cargo(&["build", "--release", "--package", "steadymask-bench"]))?;
+    eprintln!("\n▶ stabilising ten minutes of 1080p (five minutes and more)");
+    let bench = command(target_folder().join("release/steadymask-bench"), &["memory"]);
+    let json = output(bench).context("steadymask-bench memory failed; run it by hand to see why")?;
+    eprintln!("{json}");
+    std::fs::write(root().join("bench/memory.json"), json + "\n").context("cannot write bench/memory.json")
 }
 
 /// A Python of the project's own with what `bench/requirements.txt` pins.

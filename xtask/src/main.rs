@@ -17,7 +17,8 @@ cargo xtask COMMAND
   start   install what is missing, build, and run the API on port 8000 and the page on port 8080
   test    install what is missing, build, and run every test, the browser's included
   build   install what is missing and build the server and the page, nothing more
-  bench   measure speed against NumPy, OpenCV and WASM, and write BENCHMARKS.md; --only WORD for some lines
+  bench   measure speed against NumPy, OpenCV and WASM, and write BENCHMARKS.md; --only WORD for some lines;
+          `bench memory` instead: peak memory over ten minutes of 1080p
   audit   check licences, duplicate crates and, where the network allows, security advisories";
 
 fn main() -> ExitCode {
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         ["start"] => build::everything().and_then(|()| build::start()),
         ["test"] => test::everything(),
         ["build"] => build::everything(),
+        ["bench", "memory"] => bench::memory(),
         ["bench", ref flags @ ..] => bench::everything(flags),
         ["audit"] => audit::everything(),
         ["help" | "--help" | "-h"] => {

@@ -65,11 +65,18 @@ vectorised! {
         let bit = |bit: usize| if start >> bit & 1 == 1 { u64::MAX } else { 0 };
         for i in 0..length {
             let (mut ones, mut twos, mut fours, mut eights) = (bit(0), bit(1), bit(2), bit(3));
-            for words in voters {
-                let carry_ones = ones & words[i];
-                ones ^= words[i];
-                let carry_twos = twos & carry_ones;
-                twos ^= carry_ones;
+            // Two voters at a time, as a full adder with the counter's lowest bit takes them.
+            for pair in voters.chunks(2) {
+                let carry = if let [a, b] = pair {
+                    let (both, one) = (a[i] & b[i], a[i] ^ b[i]);
+                    let carry = both | (ones & one);
+                    ones ^= one;
+                    carry
+                } else {
+                    ones & pair[0][i]
+                };
+                let carry_twos = twos & carry;
+                twos ^= carry;
                 eights |= fours & carry_twos;
                 fours ^= carry_twos;
             }

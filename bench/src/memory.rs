@@ -1,0 +1,72 @@
+//! Peak memory of the stabiliser in fixed-lag mode, as the clip goes on.
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+use steadymask_core::{LookAhead, Method, Plane, Settings, Stabilizer};
+
+use crate::scene;
+
+/// Frames of ten minutes at 25 a second.
+pub const TEN_MINUTES: usize = 15_000;
+
+/// Peak memory of a process that stabilised a clip.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Memory {
+    /// `(width, height)` of the video.
+    pub video: (usize, usize),
+    /// `(width, height)` at which flow and fusion run.
+    pub work: (usize, usize),
+    /// Frames that the output lags behind.
+    pub look_ahead: u32,
+    /// Peak resident memory in MiB after so many frames: a tenth, half and all of the clip.
+    pub peaks: Vec<(usize, f64)>,
+}
+
+impl Memory {
+    /// Stabilises `frames` frames of a 1080p clip, which are dropped as soon as they are finished.
+    ///
+    /// The frames come at work size, as they do from the decoder: what a driver holds of a full-size frame is not
+    /// counted. The clip runs to and fro over a short scene.
+    pub fn measure(frames: usize) -> Result<Self> {
+        const SCENE: usize = 24;
+        const LOOK_AHEAD: u32 = 8;
+        ensure!(frames >= 10, "invalid number of frames {frames} (expected at least 10)");
+        let settings =
+            Settings { method: Method::Consensus, look_ahead: LookAhead::Frames(LOOK_AHEAD), ..Settings::default() };
+        let video = (1920, 1080);
+        let (width, height) = settings.work_size(video.0, video.1);
+        let bytes = scene::clip((width, height), SCENE);
+        let (rgb, probabilities) = bytes.split_at(3 * width * height * SCENE);
+        let mut stabilizer = Stabilizer::new(&settings, width, height, 1)?;
+        let mut peaks = Vec::new();
+        for t in 0..frames {
+            let i = (t % (2 * SCENE - 2)).abs_diff(SCENE - 1);
+            let size = width * height;
+            let frame = Plane::from_rgb_bytes(width, height, &rgb[3 * size * i..][..3 * size])?;
+            let probability = Plane::from_vec(width, height, probabilities[size * i..][..size].to_vec())?;
+            stabilizer.push(frame, vec![probability])?;
+            let done = t + 1;
+            if done == frames / 10 || done == frames / 2 || done == frames {
+                peaks.push((done, peak()?));
+            }
+        }
+        stabilizer.finish();
+        Ok(Self { video, work: (width, height), look_ahead: LOOK_AHEAD, peaks })
+    }
+
+    /// By which factor the peak grew from half of the clip to its end: 1 where memory does not follow the length.
+    pub fn growth(&self) -> f64 {
+        match self.peaks[..] {
+            [.., (_, half), (_, all)] => all / half,
+            _ => f64::NAN,
+        }
+    }
+}
+
+/// The most memory that this process ever had resident, in MiB, as Linux counts it.
+fn peak() -> Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").context("peak memory is read where Linux keeps it")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM in /proc/self/status")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse().context("VmHWM")?;
+    Ok(kib / 1024.0)
+}
