@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{boundary::boundary, overlap::share};
+use super::boundary::boundary;
 use crate::{
     BitMask, Error, Motion, Plane, Result, Rgb, filter::local_maximum, flow::warp, parallel, simd::vectorised,
 };
@@ -99,7 +99,8 @@ impl Evidence {
             inside += u64::from(known);
             supported += u64::from(support);
         }
-        let evidence = share(supported as usize, (inside - supported + self.support) as usize) as f32;
+        let either = inside - supported + self.support;
+        let evidence = if either == 0 { 1.0 } else { (supported as f64 / either as f64) as f32 };
         let alignment = aligned as f32 / contour.area().max(1) as f32;
         Ok(Estimate { score: evidence * alignment.sqrt(), evidence, alignment })
     }

@@ -1,4 +1,8 @@
-//! Measures of masks: overlap, steadiness with and without motion, agreement with ground truth.
+//! Measures of masks: overlap, steadiness with and without motion, agreement with ground truth, and an estimate of that
+//! agreement.
+//!
+//! Masks may be ranked by the measures that ask for ground truth, but for T, dtSSD and the published form of VC, and
+//! without it by [`Estimate::score`]. All others reward frozen or empty masks.
 
 mod boundary;
 mod estimate;
