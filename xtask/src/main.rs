@@ -1,9 +1,10 @@
 //! The chores of the project: `cargo xtask start`, `cargo xtask test`, `cargo xtask bench`,
-//! `cargo xtask audit`.
+//! `cargo xtask audit`, `cargo xtask quality`.
 
 mod audit;
 mod bench;
 mod build;
+mod quality;
 mod run;
 mod test;
 mod tools;
@@ -19,7 +20,8 @@ cargo xtask COMMAND
   build   install what is missing and build the server and the page, nothing more
   bench   measure speed against NumPy, OpenCV and WASM, and write BENCHMARKS.md; --only WORD for some lines;
           `bench memory` instead: peak memory over ten minutes of 1080p
-  audit   check licences, duplicate crates and, where the network allows, security advisories";
+  audit   check licences, duplicate crates and, where the network allows, security advisories
+  quality measure every method on real video and write QUALITY.md";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         ["bench", "memory"] => bench::memory(),
         ["bench", ref flags @ ..] => bench::everything(flags),
         ["audit"] => audit::everything(),
+        ["quality"] => quality::everything(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

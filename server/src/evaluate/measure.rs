@@ -35,15 +35,19 @@ pub enum Measure {
     Vc16,
     /// VC16 of right predictions.
     Vc16Correct,
+    /// T: change of the contour's shape between neighbouring frames. Lowest for a frozen mask.
+    T,
     /// Change between neighbouring frames: 1 − IoU. Lowest for a frozen mask.
     Instability,
     /// Change between neighbouring frames that motion does not explain.
     MotionCompensatedInstability,
+    /// What the masks are worth, estimated without the truth.
+    Estimate,
 }
 
 impl Measure {
     /// All there are, in the order in which they are shown.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::J,
         Self::JRecall,
         Self::JDecay,
@@ -59,8 +63,10 @@ impl Measure {
         Self::Vc8Correct,
         Self::Vc16,
         Self::Vc16Correct,
+        Self::T,
         Self::Instability,
         Self::MotionCompensatedInstability,
+        Self::Estimate,
     ];
 
     /// The name in JSON and CSV.
@@ -81,8 +87,10 @@ impl Measure {
             Self::Vc8Correct => "vc8_correct",
             Self::Vc16 => "vc16",
             Self::Vc16Correct => "vc16_correct",
+            Self::T => "t",
             Self::Instability => "instability",
             Self::MotionCompensatedInstability => "motion_compensated_instability",
+            Self::Estimate => "estimate",
         }
     }
 
@@ -104,8 +112,10 @@ impl Measure {
             Self::Vc8Correct => "VC8, correct",
             Self::Vc16 => "VC16",
             Self::Vc16Correct => "VC16, correct",
+            Self::T => "T",
             Self::Instability => "instability, neighbouring frames",
             Self::MotionCompensatedInstability => "instability, motion-compensated",
+            Self::Estimate => "estimate without truth",
         }
     }
 
@@ -114,7 +124,7 @@ impl Measure {
         match (self, value) {
             (_, None) => "–".into(),
             (Self::Lag, Some(value)) => format!("{value:.0}"),
-            (Self::Flicker | Self::FalseFlips, Some(value)) => format!("{value:.3}"),
+            (Self::Flicker | Self::FalseFlips | Self::T, Some(value)) => format!("{value:.3}"),
             (_, Some(value)) => format!("{:.1}", 100.0 * value),
         }
     }

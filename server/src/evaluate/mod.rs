@@ -26,13 +26,14 @@ use rayon::prelude::*;
 use steadymask_core::{
     BitMask, Plane, RAW_LEVEL,
     filter::{Exponential, TemporalFilter},
+    metric::Witness,
 };
 
 pub use layout::{Clip, Folders};
 pub use measure::{Measure, Scores};
-pub use motion::{Follower, for_measuring};
+pub use motion::{Follower, Seen};
 pub use objects::Objects;
-pub use report::{ClipScores, Evaluation, Protocol, SubjectScores, Table};
+pub use report::{ClipScores, Evaluation, Protocol, RAW, SubjectMeans, SubjectScores, Table, cut_percent, signed};
 pub use track::{FrameScores, Step, Track};
 
 use motion::check_size;
@@ -78,7 +79,7 @@ impl Subject {
     fn name(self) -> &'static str {
         match self {
             Self::Prediction => "prediction",
-            Self::Raw => "raw",
+            Self::Raw => RAW,
             Self::Frozen => "frozen",
             Self::Empty => "empty",
             Self::Exponential => "exponential 0.1",
@@ -136,8 +137,9 @@ fn score(
     let names = objects.names(&clip.name);
     let mut tracks: Vec<Vec<(Maker, Track)>> = names
         .iter()
-        .map(|_| subjects.iter().map(|&subject| (Maker::new(subject), Track::default())).collect())
+        .map(|_| subjects.iter().map(|&subject| (Maker::new(subject), Track::with_t())).collect())
         .collect();
+    let mut witnesses = vec![Witness::default(); names.len()];
     let mut follower = Follower::default();
     let mut size = None;
     for (index, file) in clip.truth.iter().enumerate() {
@@ -146,14 +148,16 @@ fn score(
         check_size(file, truth_size, *size.get_or_insert(truth_size))?;
         let predictions = objects.probabilities(&clip.predictions[index], truth_size)?;
         let raws = clip.raw.as_ref().map(|raw| objects.probabilities(&raw[index], truth_size)).transpose()?;
-        let step = match &clip.frames {
-            Some(frames) => follower.push(&frames[index])?,
-            None if index == 0 => Step::Start,
-            None => Step::Unknown,
-        };
-        for (object, tracks) in tracks.iter_mut().enumerate() {
+        let seen = clip.frames.as_ref().map(|frames| follower.read(&frames[index])).transpose()?;
+        for (object, (tracks, witness)) in tracks.iter_mut().zip(&mut witnesses).enumerate() {
             let prediction = &predictions[object];
             let raw = raws.as_ref().map_or(prediction, |raws| &raws[object]);
+            let evidence = seen.as_ref().map(|seen| seen.evidence(witness, raw)).transpose()?.flatten();
+            let step = match &seen {
+                Some(seen) => seen.step(evidence.as_ref()),
+                None if index == 0 => Step::Start,
+                None => Step::Unknown,
+            };
             for (maker, track) in tracks {
                 let mask = maker.mask(prediction, raw, &truths[object]);
                 track.push(mask, truths[object].clone(), step)?;

@@ -1,11 +1,11 @@
 //! How things moved between the frames, for the measures that need it.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use steadymask_core::{
-    Motion, MotionEstimator, Plane, Rgb, Settings,
+    BitMask, Motion, MotionEstimator, Plane, Rgb, Settings,
     flow::{is_scene_cut, trust},
-    metric::FLICKER_SIGMA,
+    metric::{Evidence, FLICKER_SIGMA, Witness, picture_edges},
     resize,
 };
 
@@ -19,39 +19,71 @@ pub struct Follower {
     /// Size of the clip's frames as they come.
     size: Option<(usize, usize)>,
     previous: Option<Plane<Rgb>>,
-    motion: Option<Motion>,
+}
+
+/// What a frame's picture tells.
+pub struct Seen {
+    /// The motion since the frame before, as filters trust it; `None` on the first frame of a shot.
+    pub motion: Option<Arc<Motion>>,
+    /// The same as measures trust it.
+    pub measuring: Option<Motion>,
+    /// The edges of the picture.
+    pub edges: BitMask,
 }
 
 impl Default for Follower {
     fn default() -> Self {
         let settings = Settings::default();
         let estimator = MotionEstimator::new(settings.color_sigma);
-        Self { settings, estimator, size: None, previous: None, motion: None }
+        Self { settings, estimator, size: None, previous: None }
     }
 }
 
 impl Follower {
-    /// Takes the picture of the next frame.
+    /// Reads the picture of the next frame.
     ///
     /// # Errors
     /// As [`picture::read_rgb`]; [`Error::FrameSize`] when it is of another size than the first.
-    pub fn push(&mut self, file: &Path) -> Result<Step<'_>> {
+    pub fn read(&mut self, file: &Path) -> Result<Seen> {
         let frame = picture::read_rgb(file)?;
         check_size(file, frame.size(), *self.size.get_or_insert(frame.size()))?;
         let (width, height) = self.settings.work_size(frame.width(), frame.height());
-        let frame = resize::area_rgb(&frame, width, height);
+        Ok(self.push(resize::area_rgb(&frame, width, height)))
+    }
+
+    /// Takes the next frame at work size.
+    ///
+    /// # Panics
+    /// When it is of another size than the one before.
+    pub fn push(&mut self, frame: Plane<Rgb>) -> Seen {
         let motion = self.estimator.push(frame.clone()).filter(|motion| !is_scene_cut(&motion.backward_trust));
-        let measuring = |motion, previous| for_measuring(motion, previous, &frame);
-        self.motion = motion.zip(self.previous.as_ref()).map(|(motion, previous)| measuring(motion, previous));
+        let strict = |(motion, earlier): (&Motion, &Plane<Rgb>)| Motion {
+            backward_trust: trust(&motion.backward, &motion.forward, &frame, earlier, FLICKER_SIGMA),
+            ..motion.clone()
+        };
+        let measuring = motion.as_ref().zip(self.previous.as_ref()).map(strict);
+        let edges = picture_edges(&frame);
         self.previous = Some(frame);
-        Ok(self.motion.as_ref().map_or(Step::Start, Step::Moved))
+        Seen { motion: motion.map(Arc::new), measuring, edges }
     }
 }
 
-/// The motion between two frames with the trust that measuring asks for, which is stricter than that for filters.
-pub fn for_measuring(motion: Motion, earlier: &Plane<Rgb>, later: &Plane<Rgb>) -> Motion {
-    let backward_trust = trust(&motion.backward, &motion.forward, later, earlier, FLICKER_SIGMA);
-    Motion { backward_trust, ..motion }
+impl Seen {
+    /// What the frames before tell of this one, given what is seen in it: a probability of any size, 0–255. `None` on
+    /// the first frame of a shot.
+    ///
+    /// # Errors
+    /// As [`Witness::push`].
+    pub fn evidence(&self, witness: &mut Witness, raw: &Plane<u8>) -> Result<Option<Evidence>> {
+        let (width, height) = self.edges.size();
+        Ok(witness.push(&resize::resize(raw, width, height), &self.edges, self.motion.as_deref())?)
+    }
+
+    /// How the frame follows from the one before, given their [`Self::evidence`].
+    pub fn step<'a>(&'a self, evidence: Option<&'a Evidence>) -> Step<'a> {
+        let moved = self.measuring.as_ref().zip(evidence);
+        moved.map_or(Step::Start, |(motion, evidence)| Step::Moved { motion, evidence })
+    }
 }
 
 /// Fails where a file's picture is not of the size of the clip's first.

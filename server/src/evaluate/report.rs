@@ -30,7 +30,7 @@ pub struct Evaluation {
     /// How it was measured.
     pub protocol: Protocol,
     /// What was scored, and its means over the clips.
-    pub subjects: Vec<Subject>,
+    pub subjects: Vec<SubjectMeans>,
     /// The clip with the lowest J&F of the first subject; where there are raw masks, that with the lowest gain in it.
     pub worst_clip: String,
     /// Clip by clip; where objects are scored apart, object by object.
@@ -39,7 +39,7 @@ pub struct Evaluation {
 
 /// What was scored.
 #[derive(Debug, Clone, Serialize)]
-pub struct Subject {
+pub struct SubjectMeans {
     /// Its name.
     pub name: String,
     /// Means over the clips; for lag the number of clips that do.
@@ -83,12 +83,14 @@ pub const RAW: &str = "raw";
 
 impl Evaluation {
     /// From the scores of at least one clip.
+    ///
+    /// The first of `subjects` is the one that matters; it is compared with the one called [`RAW`], if there is one.
     pub fn new(protocol: Protocol, subjects: Vec<String>, clips: Vec<ClipScores>) -> Self {
         let mean = |subject: usize| Scores::mean(clips.iter().map(|clip| &clip.subjects[subject].scores));
         let subjects: Vec<_> =
-            subjects.into_iter().enumerate().map(|(i, name)| Subject { name, mean: mean(i) }).collect();
+            subjects.into_iter().enumerate().map(|(i, name)| SubjectMeans { name, mean: mean(i) }).collect();
         let raw = subjects.iter().position(|subject| subject.name == RAW);
-        let merit = |clip: &&ClipScores| match raw {
+        let merit = |clip: &ClipScores| match raw {
             Some(raw) => clip.gain(Measure::JAndF, raw, 0).unwrap_or(0.0),
             None => clip.subjects[0].scores.get(Measure::JAndF).unwrap_or(0.0),
         };
@@ -150,7 +152,7 @@ impl Evaluation {
         if !self.protocol.along_motion {
             text += "without frames (--frames) flicker, false flips and motion-compensated instability are left out\n";
         }
-        text + "J, F, VC and instability in hundredths; flicker and false flips in shares of the object's area\n"
+        text + "J, F, VC and instability in hundredths; flicker and false flips in shares of the object's area; T from 0 to 5\n"
     }
 
     /// Writes `evaluation.json`, `clips.csv`, `frames.csv` and the plots into `folder`.

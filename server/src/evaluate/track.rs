@@ -3,7 +3,7 @@
 use serde::Serialize;
 use steadymask_core::{
     BitMask, Motion,
-    metric::{TruthAccumulator, TruthMetrics, iou, motion_compensated_instability},
+    metric::{Evidence, TruthAccumulator, TruthMetrics, contour_instability, iou, motion_compensated_instability},
     resize::resize_mask,
 };
 
@@ -26,23 +26,29 @@ pub struct FrameScores {
     pub flicker: Option<f64>,
     /// Pixels that changed where the truth did not.
     pub false_flips: Option<f64>,
+    /// T: how differently the longest contours of this and the frame before are shaped; where it was asked for.
+    pub t: Option<f64>,
     /// 1 − IoU with the frame before.
     pub instability: Option<f64>,
     /// Change that motion does not explain.
     pub motion_compensated_instability: Option<f64>,
+    /// What the mask is worth as far as the other frames and the picture's edges tell, without the truth.
+    pub estimate: Option<f64>,
 }
 
 impl FrameScores {
     /// The values by name.
-    pub fn values(&self) -> [(&'static str, Option<f64>); 7] {
+    pub fn values(&self) -> [(&'static str, Option<f64>); 9] {
         [
             ("j", Some(self.j)),
             ("f", Some(self.f)),
             ("f_2px", Some(self.f_2px)),
             ("flicker", self.flicker),
             ("false_flips", self.false_flips),
+            ("t", self.t),
             ("instability", self.instability),
             ("motion_compensated_instability", self.motion_compensated_instability),
+            ("estimate", self.estimate),
         ]
     }
 }
@@ -54,8 +60,13 @@ pub enum Step<'a> {
     Start,
     /// Nobody knows how things moved.
     Unknown,
-    /// Things moved so, at the size at which motion was estimated.
-    Moved(&'a Motion),
+    /// Things moved.
+    Moved {
+        /// How, with the trust that measuring asks for.
+        motion: &'a Motion,
+        /// What the frames before tell of this one, at the motion's size.
+        evidence: &'a Evidence,
+    },
 }
 
 /// Measures masks against the truth, a frame at a time.
@@ -63,34 +74,53 @@ pub enum Step<'a> {
 pub struct Track {
     truth: TruthAccumulator,
     previous: Option<BitMask>,
+    /// The same at the size of the motion that led to it.
+    small: Option<BitMask>,
     frames: Vec<FrameScores>,
+    with_t: bool,
 }
 
 impl Track {
+    /// One that measures T as well, which takes longer than all the rest.
+    pub fn with_t() -> Self {
+        Self { with_t: true, ..Self::default() }
+    }
+
     /// Takes the next frame's mask and truth.
     ///
     /// # Errors
     /// [`steadymask_core::Error::FrameSize`] when the sizes are not all one.
     pub fn push(&mut self, mask: BitMask, truth: BitMask, step: Step<'_>) -> Result<()> {
-        let motion = if let Step::Moved(motion) = step { Some(motion) } else { None };
+        let moved = if let Step::Moved { motion, evidence } = step { Some((motion, evidence)) } else { None };
+        let motion = moved.map(|(motion, _)| motion);
         let TruthMetrics { j, f, f_strict, flicker, false_flips } = self.truth.push(mask.clone(), truth, motion)?;
         let previous = self.previous.as_ref().filter(|_| !matches!(step, Step::Start));
+        let t = previous.filter(|_| self.with_t).map(|previous| contour_instability(previous, &mask)).transpose()?;
         let instability = previous.map(|previous| iou(previous, &mask)).transpose()?.map(|iou| 1.0 - f64::from(iou));
-        let compensated = previous.zip(motion).map(|(previous, motion)| {
-            let (width, height) = motion.backward.size();
-            let [previous, mask] = [previous, &mask].map(|mask| resize_mask(mask, width, height));
-            motion_compensated_instability(&previous, &mask, motion)
-        });
+        let small = motion.map(|motion| resize_mask(&mask, motion.backward.width(), motion.backward.height()));
+        let mut compensated = None;
+        let mut estimate = None;
+        if let Some(((motion, evidence), small)) = moved.zip(small.as_ref()) {
+            estimate = Some(evidence.estimate(small)?.score.into());
+            let (width, height) = small.size();
+            let before = self.small.take().filter(|before| before.size() == (width, height));
+            let before = before.or_else(|| previous.map(|previous| resize_mask(previous, width, height)));
+            let change = before.map(|before| motion_compensated_instability(&before, small, motion));
+            compensated = change.transpose()?.map(f64::from);
+        }
         self.frames.push(FrameScores {
             j,
             f,
             f_2px: f_strict,
             flicker,
             false_flips,
+            t: t.flatten(),
             instability,
-            motion_compensated_instability: compensated.transpose()?.map(f64::from),
+            motion_compensated_instability: compensated,
+            estimate,
         });
         self.previous = Some(mask);
+        self.small = small;
         Ok(())
     }
 
@@ -116,8 +146,10 @@ impl Track {
                 Measure::Vc8Correct => summary.vc8.map(|vc| vc.correct),
                 Measure::Vc16 => summary.vc16.map(|vc| vc.constant),
                 Measure::Vc16Correct => summary.vc16.map(|vc| vc.correct),
+                Measure::T => over_frames(|frame| frame.t),
                 Measure::Instability => over_frames(|frame| frame.instability),
                 Measure::MotionCompensatedInstability => over_frames(|frame| frame.motion_compensated_instability),
+                Measure::Estimate => over_frames(|frame| frame.estimate),
             }
         });
         (scores, self.frames)
