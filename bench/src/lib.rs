@@ -194,13 +194,15 @@ impl Job {
                     .map(|frame| Plane::from_rgb_bytes(width, height, frame).expect("a whole frame"))
                     .collect();
                 let probabilities = gray(probabilities);
-                let look_ahead = if name == "consensus" { LookAhead::All(All::All) } else { LookAhead::Frames(8) };
+                let look_ahead =
+                    if name == "consensus" { LookAhead::All(All::All) } else { Settings::default().look_ahead };
                 let settings = Settings { look_ahead, ..Settings::default() };
                 Box::new(move |check| {
                     let mut estimator = MotionEstimator::new(settings.color_sigma);
-                    let mut filter = Consensus::new(settings.decay, settings.look_ahead);
+                    let mut filter = Consensus::new(settings.decay, settings.look_ahead, 0);
                     let mut take = |planes: Vec<Plane<u8>>| check.plane(&planes[0]);
                     for (rgb, probability) in rgb.iter().zip(&probabilities) {
+                        filter.show(rgb);
                         let motion = estimator.push(rgb.clone()).map(Into::into);
                         filter.push(std::slice::from_ref(probability), motion.as_ref()).into_iter().for_each(&mut take);
                     }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Error, Result, filter::Consensus};
 
 /// How the masks are stabilised over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -122,7 +122,7 @@ impl Default for Settings {
             ratio: 0.9,
             high: 0.5,
             low: 0.1,
-            look_ahead: LookAhead::Frames(8),
+            look_ahead: LookAhead::Frames(24),
             decay: 0.97,
             color_sigma: 25.0,
             threshold: None,
@@ -165,6 +165,18 @@ impl Settings {
     /// `p / 255 > threshold()`.
     pub fn threshold_level(&self) -> u8 {
         level_of(self.threshold())
+    }
+
+    /// Frames before and after a frame that bear on its stabilised probabilities, at most: what a piece of a clip must
+    /// carry for the same bytes as in the whole (see [`Stabilizer::starting_at`](crate::Stabilizer::starting_at)).
+    /// `None` where there is no bound: methods that remember everything, and a look-ahead of `"all"`.
+    pub fn overlap(&self) -> Option<[usize; 2]> {
+        match (self.method, self.look_ahead) {
+            (Method::None, _) => Some([0; 2]),
+            (Method::MovingAverage | Method::Median, _) => Some([self.window_size as usize / 2; 2]),
+            (Method::Consensus, LookAhead::Frames(frames)) => Some([Consensus::OVERLAP, frames as usize]),
+            (Method::Consensus | Method::Exponential | Method::Uncertainty | Method::Hysteresis, _) => None,
+        }
     }
 
     /// The size at which flow and fusion run for frames of `width`×`height`: short side `work_side`, long

@@ -23,7 +23,10 @@ pub struct Stabilizer {
     level: u8,
     estimator: MotionEstimator,
     filter: Box<dyn TemporalFilter>,
-    pushed: usize,
+    /// Number of the first frame.
+    first: usize,
+    /// Number of the next frame.
+    next: usize,
     /// Frames that the filter holds back, oldest first.
     pending: VecDeque<Pending>,
     witness: Witness,
@@ -47,7 +50,7 @@ struct Pending {
 /// A frame that is done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finished {
-    /// Number of the frame, from 0.
+    /// Number of the frame in the clip, from 0.
     pub index: usize,
     /// The probabilities as pushed, one plane a class, 0–255.
     pub raw: Vec<Plane<u8>>,
@@ -64,6 +67,18 @@ impl Stabilizer {
     /// [`Error::Setting`] as [`Settings::validate`]; [`Error::Size`] for a side of 0 or over
     /// [`Plane::MAX_SIDE`]; [`Error::Classes`] for no class.
     pub fn new(settings: &Settings, width: usize, height: usize, classes: usize) -> Result<Self> {
+        Self::starting_at(0, settings, width, height, classes)
+    }
+
+    /// As [`Self::new`], for a piece of a clip that begins at frame `first` of it.
+    ///
+    /// Where [`Settings::overlap`] gives numbers, a frame that has at least so many frames of the piece before and
+    /// after it, or the clip's first or last frame among them, comes out as from the whole clip, byte for byte. So a
+    /// long clip can be cut into pieces that carry the overlap, which is then dropped. Metrics tell of the piece.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn starting_at(first: usize, settings: &Settings, width: usize, height: usize, classes: usize) -> Result<Self> {
         settings.validate()?;
         check_size(width, height)?;
         if classes == 0 {
@@ -74,8 +89,9 @@ impl Stabilizer {
             classes,
             level: settings.threshold_level(),
             estimator: MotionEstimator::new(settings.color_sigma),
-            filter: filter::from_settings(settings),
-            pushed: 0,
+            filter: filter::from_settings(settings, first),
+            first,
+            next: first,
             pending: VecDeque::new(),
             witness: Witness::default(),
             before: MaskAccumulator::default(),
@@ -91,7 +107,7 @@ impl Stabilizer {
     /// [`Error::FrameSize`] when the frame or a plane is of another size than announced, [`Error::Classes`] for
     /// another number of planes. The frame is then not taken, and the clip can go on.
     pub fn push(&mut self, frame: Plane<Rgb>, probabilities: Vec<Plane<u8>>) -> Result<Vec<Finished>> {
-        let index = self.pushed;
+        let index = self.next;
         if probabilities.len() != self.classes {
             return Err(Error::Classes { index, actual: probabilities.len(), expected: self.classes });
         }
@@ -101,7 +117,8 @@ impl Stabilizer {
                 return Err(Error::FrameSize { index, width, height, expected_width, expected_height });
             }
         }
-        self.pushed += 1;
+        self.next += 1;
+        self.filter.show(&frame);
         let edges = picture_edges(&frame);
         let mut motion = self.estimator.push(frame).map(Arc::new);
         let mut filtered = Vec::new();
@@ -122,7 +139,7 @@ impl Stabilizer {
         let finished = rest.into_iter().map(|stabilized| self.complete(stabilized)).collect();
         let (before, after) = (self.before.summary(), self.after.summary());
         let summary = Summary {
-            frames: self.pushed,
+            frames: self.next - self.first,
             scene_cuts: self.scene_cuts,
             mean_trust: self.mean_trust.get(),
             improvement_percent: Improvement::between(&before, &after),

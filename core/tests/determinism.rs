@@ -14,7 +14,7 @@ use steadymask_core::{
 use synthetic::{HEIGHT, WIDTH};
 
 /// What every platform must give. A change here means that results change: say so where it is made.
-const EXPECTED: u64 = 0x6bf5ebd30bab942e;
+const EXPECTED: u64 = 0xae8e42aa87e92cc5;
 
 /// FNV-1a, 64 bits.
 struct Hash(u64);

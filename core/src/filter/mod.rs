@@ -17,7 +17,10 @@ mod window;
 use std::sync::Arc;
 
 pub use components::{Connectivity, Run, components};
-pub use consensus::{Consensus, LEAST_PROBABILITY, LEAST_WEIGHT, PEAK_SHARE};
+pub use consensus::{
+    Consensus, DISAGREEMENT_GAIN, DISPUTE, LEAST_PEAK_SHARE, LEAST_PROBABILITY, LEAST_WEIGHT, PAST_BLOCK, PEAK_SHARE,
+    SECOND_DECAY, WINDOW,
+};
 pub use exponential::Exponential;
 pub use hysteresis::{Hysteresis, SMALL_SHARE, VOTES};
 pub use local_maximum::local_maximum;
@@ -27,10 +30,14 @@ pub use moving_average::MovingAverage;
 pub use none::Unfiltered;
 pub use uncertainty::Uncertainty;
 
-use crate::{Method, Motion, Plane, Settings};
+use crate::{Method, Motion, Plane, Rgb, Settings};
 
 /// One shot's filter. Planes come one a class, the same classes in the same order and of one size in each frame.
 pub trait TemporalFilter: Send {
+    /// Shows the picture of the frame that is pushed next, to filters that go by colours. Others take no notice, and
+    /// those that do manage without.
+    fn show(&mut self, _frame: &Plane<Rgb>) {}
+
     /// Takes the next frame, with its motion since the frame before (`None` for the first), and gives the
     /// oldest frame that needs no more of the future. Frames come out in the order in which they went in.
     fn push(&mut self, planes: &[Plane<u8>], motion: Option<&Arc<Motion>>) -> Option<Vec<Plane<u8>>>;
@@ -39,11 +46,11 @@ pub trait TemporalFilter: Send {
     fn finish(&mut self) -> Vec<Vec<Plane<u8>>>;
 }
 
-/// The filter that `settings` ask for.
-pub fn from_settings(settings: &Settings) -> Box<dyn TemporalFilter> {
+/// The filter that `settings` ask for; the first frame pushed has the number `first` in its clip.
+pub fn from_settings(settings: &Settings, first: usize) -> Box<dyn TemporalFilter> {
     match settings.method {
         Method::None => Box::new(Unfiltered),
-        Method::Consensus => Box::new(Consensus::new(settings.decay, settings.look_ahead)),
+        Method::Consensus => Box::new(Consensus::new(settings.decay, settings.look_ahead, first)),
         Method::MovingAverage => Box::new(MovingAverage::new(settings.window_size as usize)),
         Method::Median => Box::new(Median::new(settings.window_size as usize)),
         Method::Exponential => Box::new(Exponential::new(settings.alpha)),

@@ -28,13 +28,12 @@ impl Interpolate for u8 {
     }
 }
 
-impl Interpolate for [f32; 2] {
-    type Output = [f32; 2];
+impl<const N: usize> Interpolate for [f32; N] {
+    type Output = [f32; N];
 
     #[inline(always)]
-    fn interpolate([a, b, c, d]: [[f32; 2]; 4], weights: [f32; 4]) -> [f32; 2] {
-        let channel = |i: usize| f32::interpolate([a[i], b[i], c[i], d[i]], weights);
-        [channel(0), channel(1)]
+    fn interpolate([a, b, c, d]: [[f32; N]; 4], weights: [f32; 4]) -> [f32; N] {
+        std::array::from_fn(|i| f32::interpolate([a[i], b[i], c[i], d[i]], weights))
     }
 }
 
@@ -45,20 +44,6 @@ impl Interpolate for Rgb {
     fn interpolate([a, b, c, d]: [Rgb; 4], weights: [f32; 4]) -> [f32; 3] {
         let channel = |i: usize| u8::interpolate([a[i], b[i], c[i], d[i]], weights);
         [channel(0), channel(1), channel(2)]
-    }
-}
-
-/// Four values of which each is interpolated.
-impl Interpolate for [f32; 4] {
-    type Output = [f32; 4];
-
-    #[inline(always)]
-    fn interpolate([a, b, c, d]: [[f32; 4]; 4], weights: [f32; 4]) -> [f32; 4] {
-        let mut mean = [0.0; 4];
-        for i in 0..4 {
-            mean[i] = f32::interpolate([a[i], b[i], c[i], d[i]], weights);
-        }
-        mean
     }
 }
 

@@ -1,8 +1,11 @@
 //! Temporal filters over a whole shot of one class at once, in floating point, unrounded.
 
 use crate::{
-    BitMask, Motion, Plane,
-    filter::{LEAST_PROBABILITY, LEAST_WEIGHT, PEAK_SHARE, SMALL_SHARE, VOTES},
+    BitMask, Motion, Plane, Rgb,
+    filter::{
+        DISAGREEMENT_GAIN, DISPUTE, LEAST_PEAK_SHARE, LEAST_PROBABILITY, LEAST_WEIGHT, PAST_BLOCK, PEAK_SHARE,
+        SECOND_DECAY, SMALL_SHARE, VOTES, WINDOW,
+    },
     flow::{Flow, TRUSTED, warp},
 };
 
@@ -71,43 +74,143 @@ pub fn uncertainty(shot: &[Plane<u8>], ratio: f64) -> Vec<Plane<f64>> {
     })
 }
 
-/// Twin of [`Consensus`](crate::filter::Consensus), without recursion: each frame's evidence is carried to each
-/// other frame by itself and added up there. `motions[t]` lies between frames t and t + 1.
-pub fn consensus(shot: &[Plane<u8>], motions: &[Motion], decay: f32, look_ahead: usize) -> Vec<Plane<f64>> {
-    let own = |plane: &Plane<u8>| {
+/// Twin of [`Consensus`](crate::filter::Consensus), for a clip of one shot. `motions[t]` lies between frames t and
+/// t + 1. What passes from stage to stage is rounded as it is there.
+pub fn consensus(
+    frames: &[Plane<Rgb>],
+    shot: &[Plane<u8>],
+    motions: &[Motion],
+    decay: f32,
+    look_ahead: Option<usize>,
+) -> Vec<Plane<f64>> {
+    // Where the block of a frame ends, and the future that it takes in. The end of the clip sets all free at once.
+    let ends = |[block, ahead]: [usize; 2], t: usize| {
+        let end = (t / block + 1) * block;
+        if look_ahead.is_some() && end + ahead <= shot.len() { [end, end + ahead] } else { [shot.len(); 2] }
+    };
+    let side = shot[0].width().min(shot[0].height());
+    let lag = look_ahead.unwrap_or_default();
+    let block = ((lag + 1) / 3).max(1);
+    let second = if lag < 2 { 0 } else { block };
+    let lags = [[block, lag + 1 - block - second], [block, second]];
+
+    let weighted = |plane: &Plane<u8>| {
         Plane::from_fn(plane.width(), plane.height(), |x, y| {
-            let seen = local_maximum(plane, plane.width().min(plane.height()) / 8, x, y, u8::cmp);
-            let seen = f32::from(seen) / 255.0;
-            let weight = LEAST_WEIGHT + (1.0 - LEAST_WEIGHT) * seen;
-            [weight * f32::from(plane.get(x, y)), weight]
+            let seen = f32::from(local_maximum(plane, side / 8, x, y, u8::cmp));
+            let weight = (255.0 * LEAST_WEIGHT + (1.0 - LEAST_WEIGHT) * seen).round() / 255.0;
+            [f32::from(plane.get(x, y)), weight]
         })
     };
-    let carry = |evidence: Plane<[f32; 2]>, flow: &Flow, trust: &Plane<f32>| {
+    let own: Vec<_> = shot.iter().map(weighted).collect();
+    let joint: Vec<_> =
+        (0..shot.len()).map(|t| joined(&own, motions, decay, look_ahead.is_some(), t, ends(lags[0], t)[1])).collect();
+    let mean: Vec<_> = joint.iter().map(|joint| joint.map(|[mean, _]| mean.round() as u8)).collect();
+
+    let decided = |t: usize| {
+        let window = t.saturating_sub(WINDOW)..(t + WINDOW + 1).min(ends(lags[0], t)[0]);
+        let odds = odds(&frames[window.clone()], &mean[window]);
+        let disagreement = joint[t].map(|&[mean, square]| {
+            let most = mean * (255.0 - mean) + 255.0;
+            (255.0 * (square - mean * mean).max(0.0) / most).round().min(255.0) as u8
+        });
+        let variances = mean[t].data().iter().zip(disagreement.data()).map(|(&p, &share)| {
+            let p = f64::from(p);
+            f64::from(share) / 255.0 * (p * (255.0 - p) + 255.0) / 255.0
+        });
+        let means: f64 = mean[t].data().iter().map(|&p| f64::from(p)).sum();
+        let dispute = variances.sum::<f64>() / means.max(1.0);
+        let peak_share = (f64::from(PEAK_SHARE) - f64::from(DISPUTE) * dispute).max(f64::from(LEAST_PEAK_SHARE));
+        let share = |x, y| {
+            let most = f64::from(local_maximum(&disagreement, side / 10, x, y, u8::cmp));
+            (most / 255.0 * f64::from(DISAGREEMENT_GAIN)).min(1.0)
+        };
+        let colored = Plane::from_fn(mean[t].width(), mean[t].height(), |x, y| {
+            let p = f64::from(mean[t].get(x, y));
+            let ground = (255.0 - p) * odds[color(frames[t].get(x, y))];
+            let moved = if p == 0.0 { 0.0 } else { 255.0 * p / (p + ground) };
+            (p + share(x, y) * (moved - p)).round() as u8
+        });
+        Plane::from_fn(colored.width(), colored.height(), |x, y| {
+            let p = f64::from(colored.get(x, y));
+            let peak = f64::from(local_maximum(&colored, side / 10, x, y, u8::cmp));
+            let line = (peak_share * peak).max(f64::from(LEAST_PROBABILITY) * 255.0);
+            let moved = (p * 127.5 / line).min(255.0);
+            [(p + share(x, y) * (moved - p)).round() as f32, 1.0]
+        })
+    };
+    let own: Vec<_> = (0..shot.len()).map(decided).collect();
+    let fused = |t| joined(&own, motions, SECOND_DECAY, look_ahead.is_some(), t, ends(lags[1], t)[1]);
+    (0..shot.len()).map(|t| fused(t).map(|[mean, _]| *mean)).collect()
+}
+
+/// Weighted means of p and p² at frame `t`, without recursion: what each frame before `end` says, `own` of it being p
+/// and its weight, is carried to `t` by itself and added up there.
+fn joined(
+    own: &[Plane<[f32; 2]>],
+    motions: &[Motion],
+    decay: f32,
+    bounded: bool,
+    t: usize,
+    end: usize,
+) -> Plane<[f64; 2]> {
+    let carry = |evidence: Plane<[f32; 3]>, flow: &Flow, trust: &Plane<f32>| {
         let warped = warp(&evidence, flow);
         Plane::from_fn(flow.width(), flow.height(), |x, y| warped.get(x, y).map(|v| decay * trust.get(x, y) * v))
     };
-    let at = |t: usize| {
-        let mut total = Plane::filled(shot[t].width(), shot[t].height(), [0.0f64; 2]);
-        for (source, plane) in shot.iter().enumerate().take(t + look_ahead + 1) {
-            let mut evidence = own(plane);
-            for motion in motions.get(source..t).unwrap_or_default() {
-                evidence = carry(evidence, &motion.backward, &motion.backward_trust);
-            }
-            for motion in motions.get(t..source).unwrap_or_default().iter().rev() {
-                evidence = carry(evidence, &motion.forward, &motion.forward_trust);
-            }
-            for (total, evidence) in total.data_mut().iter_mut().zip(evidence.data()) {
-                *total = [total[0] + f64::from(evidence[0]), total[1] + f64::from(evidence[1])];
+    let begun = t / PAST_BLOCK * PAST_BLOCK;
+    let (width, height) = own[t].size();
+    let mut total = Plane::filled(width, height, [0.0f64; 3]);
+    for (source, plane) in own.iter().enumerate().take(end) {
+        let share = match bounded {
+            true if source + PAST_BLOCK < begun => 0.0,
+            true if source < begun => 1.0 - (t - begun) as f64 / PAST_BLOCK as f64,
+            _ => 1.0,
+        };
+        let mut evidence = plane.map(|&[p, weight]| [weight * p, weight, weight * p * p]);
+        for motion in motions.get(source..t).unwrap_or_default() {
+            evidence = carry(evidence, &motion.backward, &motion.backward_trust);
+        }
+        for motion in motions.get(t..source).unwrap_or_default().iter().rev() {
+            evidence = carry(evidence, &motion.forward, &motion.forward_trust);
+        }
+        for (total, evidence) in total.data_mut().iter_mut().zip(evidence.data()) {
+            *total = [0, 1, 2].map(|i| total[i] + share * f64::from(evidence[i]));
+        }
+    }
+    total.map(|[sum, weight, square]| [sum / weight, square / weight])
+}
+
+fn color([r, g, b]: Rgb) -> usize {
+    (usize::from(r / 8) * 32 + usize::from(g / 8)) * 32 + usize::from(b / 8)
+}
+
+/// For each colour √(g / c), where c and g are its shares in the object and in the ground next to it.
+fn odds(frames: &[Plane<Rgb>], joint: &[Plane<u8>]) -> Vec<f64> {
+    let mut counts = vec![[0.0f64; 2]; 32 * 32 * 32];
+    for (frame, joint) in frames.iter().zip(joint) {
+        for y in 0..frame.height() {
+            for x in 0..frame.width() {
+                let p = u32::from(joint.get(x, y));
+                if local_maximum(joint, joint.width().min(joint.height()) / 10, x, y, u8::cmp) > 76 {
+                    let count = &mut counts[color(frame.get(x, y))];
+                    *count = [count[0] + f64::from(p * p / 256), count[1] + f64::from((255 - p) * (255 - p) / 256)];
+                }
             }
         }
-        let joint = total.map(|[sum, weight]| sum / weight);
-        Plane::from_fn(joint.width(), joint.height(), |x, y| {
-            let peak = local_maximum(&joint, joint.width().min(joint.height()) / 10, x, y, f64::total_cmp);
-            let line = (f64::from(PEAK_SHARE) * peak).max(f64::from(LEAST_PROBABILITY) * 255.0);
-            (joint.get(x, y) * 127.5 / line).min(255.0)
-        })
-    };
-    (0..shot.len()).map(at).collect()
+    }
+    let sums = counts.iter().fold([0.0; 2], |sum, count| [sum[0] + count[0], sum[1] + count[1]]);
+    for step in [1, 32, 32 * 32] {
+        let before = counts.clone();
+        for (i, count) in counts.iter_mut().enumerate() {
+            let place = i / step % 32;
+            let neighbours = [if place == 0 { i } else { i - step }, if place == 31 { i } else { i + step }];
+            *count = [0, 1].map(|k| {
+                0.5 * before[i][k] + 0.25 * neighbours.iter().map(|&neighbour| before[neighbour][k]).sum::<f64>()
+            });
+        }
+    }
+    let share = |count: f64, sum: f64| count / (sum + 1.0) + 1e-4;
+    counts.iter().map(|count| (share(count[1], sums[1]) / share(count[0], sums[0])).sqrt()).collect()
 }
 
 /// Twin of [`Hysteresis`](crate::filter::Hysteresis): 1 in the mask, 0 outside. `motions[t]` lies between frames t and

@@ -1,0 +1,251 @@
+mod appearance;
+mod fusion;
+
+use std::{collections::VecDeque, sync::Arc};
+
+use self::{
+    appearance::{Appearance, bins},
+    fusion::{Fusion, Joint, Lag, Own},
+};
+use super::{TemporalFilter, level, local_maximum};
+use crate::{LookAhead, Motion, Plane, Rgb};
+
+/// Motion-compensated consensus: what the past and the future say of a pixel, carried to it along optical flow.
+///
+/// **First fusion.** Weighted means of probabilities along motion, with `a = decay · trust` from one frame to the
+/// next. Networks lose whole objects far more often than they invent them, so a frame in which nothing is seen near a
+/// pixel has little to say there: its weight rises from [`LEAST_WEIGHT`] to 1 with the largest probability within an
+/// eighth of the frame's shorter side.
+///
+/// **Decision**, where frames disagree. Let j be the joint probability of a pixel. Over the frames at most
+/// [`WINDOW`] away, as far as the first fusion has come, the colours of the class and of the ground next to it are
+/// counted; with c and g the shares of the pixel's colour among them,
+///
+/// `j' = j √c / (j √c + (1 − j) √g)`.
+///
+/// An object that is often missed still reaches only a low probability, so ½ is no dividing line yet. It becomes one
+/// with `j'' = j' / 2d`, at most 1, where d is a share of the largest j' within a tenth of the shorter side, but at
+/// least [`LEAST_PROBABILITY`]. The share is [`PEAK_SHARE`] where frames agree, and lower by [`DISPUTE`] times the part
+/// of the class that is in dispute in this frame, the sum of the variances over the sum of j, but at least
+/// [`LEAST_PEAK_SHARE`]: the more a class is missed, the less it takes to be in the mask.
+///
+/// All this counts by the share ρ, [`DISAGREEMENT_GAIN`] times the largest disagreement within a tenth of the shorter
+/// side and at most 1; disagreement is the variance over the frames as a share of j (1 − j). Where all frames say the
+/// same, that stands, whatever it is.
+///
+/// **Second fusion.** What was decided is joined along motion once more, each frame with weight 1 and
+/// `a = `[`SECOND_DECAY`]` · trust`: colours differ a little from frame to frame, and contours should not.
+///
+/// Each frame is given out `look_ahead` frames after it came. The two fusions share them, and work in blocks of a third
+/// of them; both recursions are bounded at frame numbers that are the same however a clip is cut. A filter that begins
+/// at [`Consensus::OVERLAP`] frames or more before a frame therefore gives the same bytes for it as one that began
+/// with the clip. For [`LookAhead::All`] nothing is bounded: the whole shot is kept, for each pixel of each frame
+/// 26 bytes, and for each class 18 more.
+#[derive(Debug, Clone)]
+pub struct Consensus {
+    /// Frames the output lags behind; `None` waits for the end of the shot.
+    look_ahead: Option<usize>,
+    /// Colours of the frame to be pushed next.
+    shown: Option<Plane<u16>>,
+    first: Fusion<3>,
+    /// Frames in the first fusion, oldest first.
+    held: VecDeque<Held>,
+    /// For each class, the colours of frames near the one to be decided next.
+    appearances: Vec<Window>,
+    second: Fusion<2>,
+    /// Frames that are done, but not yet due.
+    done: VecDeque<Vec<Plane<u8>>>,
+    /// Frames pushed and not given out.
+    inside: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Held {
+    colors: Option<Plane<u16>>,
+    motion: Option<Arc<Motion>>,
+}
+
+/// The appearance of a class in the frames around one.
+#[derive(Debug, Clone)]
+struct Window {
+    appearance: Appearance,
+    /// Frames in it before the one to be decided next.
+    before: usize,
+}
+
+/// Weight of a frame where nothing is seen nearby.
+pub const LEAST_WEIGHT: f32 = 0.15;
+/// Share of the largest joint probability nearby over which a pixel is more likely in the mask than not, where hardly
+/// anything is in dispute.
+pub const PEAK_SHARE: f32 = 0.62;
+/// How much lower that share is where all of a class is in dispute.
+pub const DISPUTE: f32 = 0.4;
+/// The share is at least this.
+pub const LEAST_PEAK_SHARE: f32 = 0.4;
+/// Joint probability that is never enough to be in the mask where frames disagree.
+pub const LEAST_PROBABILITY: f32 = 0.3;
+/// How fast disagreement between frames opens the way to a decision.
+pub const DISAGREEMENT_GAIN: f32 = 10.0;
+/// Frames on each side whose colours count.
+pub const WINDOW: usize = 12;
+/// Share of the evidence that survives a step of the second fusion, at full trust.
+pub const SECOND_DECAY: f32 = 0.95;
+/// The forward recursions begin anew this many frames after one another.
+pub const PAST_BLOCK: usize = 24;
+/// Level over which something is seen nearby.
+const NEARBY: u8 = 76;
+
+impl Consensus {
+    /// Frames before a frame that bear on its output, at most, where the look-ahead is bounded: what a piece of a clip
+    /// must bring along from before it, for the same bytes as in the whole.
+    pub const OVERLAP: usize = 2 * (2 * PAST_BLOCK - 1) + WINDOW;
+
+    /// `decay` is the share of the evidence that survives a step of the first fusion, 0 to 1. The first frame pushed
+    /// has the number `first` in its clip.
+    pub fn new(decay: f32, look_ahead: LookAhead, first: usize) -> Self {
+        let look_ahead = match look_ahead {
+            LookAhead::Frames(frames) => Some(frames as usize),
+            LookAhead::All(_) => None,
+        };
+        let [first_lag, second_lag] = match look_ahead {
+            None => [None; 2],
+            Some(frames) => lags(frames).map(Some),
+        };
+        Self {
+            look_ahead,
+            shown: None,
+            first: Fusion::new(decay, first_lag, first),
+            held: VecDeque::new(),
+            appearances: Vec::new(),
+            second: Fusion::new(SECOND_DECAY, second_lag, first),
+            done: VecDeque::new(),
+            inside: 0,
+        }
+    }
+
+    /// Takes frames from the first fusion through the decision to the second.
+    fn pass_on(&mut self, joint: Vec<Vec<Joint>>) {
+        let seen: Vec<Vec<Plane<u8>>> =
+            joint.iter().map(|frame| frame.iter().map(|class| near(&class.probability)).collect()).collect();
+        if self.appearances.is_empty() {
+            let window = || Window { appearance: Appearance::new(), before: 0 };
+            self.appearances.resize_with(joint.first().map_or(0, Vec::len), window);
+        }
+        // Frames of `joint` whose colours are in the windows.
+        let mut counted = 0;
+        for (index, frame) in joint.iter().enumerate() {
+            while counted < joint.len().min(index + 1 + WINDOW) {
+                let colors = &self.held[counted - index].colors;
+                for ((window, joint), seen) in self.appearances.iter_mut().zip(&joint[counted]).zip(&seen[counted]) {
+                    if let Some(colors) = colors {
+                        window.appearance.push(colors, &joint.probability, seen);
+                    }
+                }
+                counted += 1;
+            }
+            let held = self.held.pop_front().expect("a filter gives no more than it took");
+            let decided = frame.iter().zip(&mut self.appearances).map(|(class, window)| {
+                let odds = held.colors.as_ref().map(|colors| (colors, window.appearance.odds()));
+                window.before += 1;
+                if window.before > WINDOW {
+                    window.appearance.pop();
+                    window.before -= 1;
+                }
+                decide(class, odds).map(|&p| [p, 255])
+            });
+            let own = Own { classes: decided.collect(), motion: held.motion };
+            let fused = self.second.push(own);
+            self.done.extend(fused.into_iter().map(probabilities));
+        }
+    }
+}
+
+/// The lags of the two fusions that together make `frames`.
+fn lags(frames: usize) -> [Lag; 2] {
+    let block = ((frames + 1) / 3).max(1);
+    let second = if frames < 2 { 0 } else { block };
+    [Lag { block, ahead: frames + 1 - block - second }, Lag { block, ahead: second }]
+}
+
+impl TemporalFilter for Consensus {
+    fn show(&mut self, frame: &Plane<Rgb>) {
+        self.shown = Some(bins(frame));
+    }
+
+    fn push(&mut self, planes: &[Plane<u8>], motion: Option<&Arc<Motion>>) -> Option<Vec<Plane<u8>>> {
+        self.held.push_back(Held { colors: self.shown.take(), motion: motion.cloned() });
+        self.inside += 1;
+        let own = Own { classes: planes.iter().map(weighted).collect(), motion: motion.cloned() };
+        let joint = self.first.push(own);
+        self.pass_on(joint);
+        if self.inside <= self.look_ahead? {
+            return None;
+        }
+        self.inside -= 1;
+        self.done.pop_front()
+    }
+
+    fn finish(&mut self) -> Vec<Vec<Plane<u8>>> {
+        let joint = self.first.finish();
+        self.pass_on(joint);
+        self.done.extend(self.second.finish().into_iter().map(probabilities));
+        self.appearances.clear();
+        self.inside = 0;
+        self.done.drain(..).collect()
+    }
+}
+
+fn probabilities(joint: Vec<Joint>) -> Vec<Plane<u8>> {
+    joint.into_iter().map(|class| class.probability).collect()
+}
+
+/// The largest value nearby.
+fn near(plane: &Plane<u8>) -> Plane<u8> {
+    local_maximum(plane, plane.width().min(plane.height()) / 10)
+}
+
+/// The probabilities of one frame and their weights.
+fn weighted(plane: &Plane<u8>) -> Plane<[u8; 2]> {
+    let seen = local_maximum(plane, plane.width().min(plane.height()) / 8);
+    let weight = |seen: u8| level(255.0 * LEAST_WEIGHT + (1.0 - LEAST_WEIGHT) * f32::from(seen));
+    let pixels = plane.data().iter().zip(seen.data()).map(|(&p, &seen)| [p, weight(seen)]);
+    Plane::from_vec(plane.width(), plane.height(), pixels.collect()).expect("planes of one size")
+}
+
+/// Joint probabilities with ½ as the dividing line where frames disagree; `odds` are [`Appearance::odds`] and the
+/// colours to read them at.
+fn decide(joint: &Joint, odds: Option<(&Plane<u16>, Vec<f32>)>) -> Plane<u8> {
+    let Joint { probability, disagreement } = joint;
+    let opening = near(disagreement).map(|&d| (f32::from(d) * (DISAGREEMENT_GAIN / 255.0)).min(1.0));
+    let colored = match odds {
+        None => probability.clone(),
+        Some((colors, odds)) => {
+            let mut pixels = colors.data().iter().zip(opening.data());
+            probability.map(|&p| {
+                let (&color, share) = pixels.next().expect("planes of one size");
+                let p = f32::from(p);
+                let ground = (255.0 - p) * odds[usize::from(color)];
+                // At 0 there is nothing to divide.
+                level(p + share * (255.0 * p / (p + ground).max(1.0) - p))
+            })
+        }
+    };
+    let peaks = near(&colored);
+    let peak_share = (PEAK_SHARE - DISPUTE * in_dispute(joint)).max(LEAST_PEAK_SHARE);
+    let mut pixels = peaks.data().iter().zip(opening.data());
+    colored.map(|&p| {
+        let (&peak, share) = pixels.next().expect("planes of one size");
+        let line = (peak_share * f32::from(peak)).max(LEAST_PROBABILITY * 255.0);
+        let p = f32::from(p);
+        level(p + share * ((p * 127.5 / line).min(255.0) - p))
+    })
+}
+
+/// The part of a class that frames disagree about, 0 to 1: the sum of the variances over the sum of the means.
+fn in_dispute(Joint { probability, disagreement }: &Joint) -> f32 {
+    let pixels = probability.data().iter().map(|&p| u64::from(p)).zip(disagreement.data());
+    let [variances, means] = pixels.fold([0, 0], |[variances, means], (p, &share)| {
+        [variances + u64::from(share) * (p * (255 - p) + 255), means + p]
+    });
+    variances as f32 / (means.max(1) * 255 * 255) as f32
+}
