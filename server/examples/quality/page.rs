@@ -5,7 +5,7 @@ use std::path::Path;
 use steadymask_server::{
     evaluate::{
         ClipScores, Evaluation, Measure, Table, cut_percent,
-        plot::{self, Line, Point},
+        plot::{self, Corner, Groups, Line, Point},
         signed,
     },
     picture::write_whole,
@@ -136,7 +136,8 @@ impl Page<'_> {
                 point((group, clip)).map(|(group, x, y)| Point { label: &clip.name, group, x, y })
             })
             .collect();
-        plot::scatter(&format!("{DEFAULT}, clip by clip"), ["flicker cut, %", "J&F gained"], &self.names(), &points)
+        let groups = Groups { names: &self.names(), corner: Corner::UpperLeft };
+        plot::scatter(&format!("{DEFAULT}, clip by clip"), ["flicker cut, %", "J&F gained"], &groups, &points)
     }
 
     /// J of every frame of a clip, before and after.
@@ -181,8 +182,9 @@ fn trade_off(net: &str, evaluation: &Evaluation) -> String {
         let group = usize::from(!subject.name.starts_with("consensus"));
         Some(Point { label: &subject.name, group, x: flicker, y: 100.0 * jf })
     });
+    let groups = Groups { names: &["consensus", "others"], corner: Corner::UpperRight };
     let title = format!("{net}: good and steady is up and to the left");
-    plot::scatter(&title, ["flicker", "J&F"], &["consensus", "others"], &points.collect::<Vec<_>>())
+    plot::scatter(&title, ["flicker", "J&F"], &groups, &points.collect::<Vec<_>>())
 }
 
 /// For every clip and every row but the raw masks and the truth: what the estimate says was gained in J&F, and what was.

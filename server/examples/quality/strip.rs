@@ -7,7 +7,7 @@ use crate::clip::{Kept, Sequence};
 
 const COLUMNS: usize = 5;
 /// Size of one frame in the strip, in pixels.
-const CELL: (usize, usize) = (256, 144);
+const CELL: (usize, usize) = (240, 135);
 /// White between the frames, in pixels.
 const GAP: usize = 4;
 const COLORS: [Rgb; 3] = [[230, 110, 40], overlay::MASK_COLOR, [240, 215, 60]];

@@ -27,10 +27,10 @@ const COLORS: [RGBColor; 7] = [
 
 /// Draws the names of a chart's series: a macro, since the types of charts differ.
 macro_rules! legend {
-    ($chart:expr) => {
+    ($chart:expr, $position:expr) => {
         $chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::LowerRight)
+            .position($position)
             .background_style(WHITE.mix(0.8))
             .label_font((FONT, FONT_SIZE))
             .draw()?
@@ -74,7 +74,7 @@ pub fn over_frames(title: &str, axis: &str, lines: &[Line<'_>]) -> String {
                 .label(line.name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
         }
-        legend!(chart);
+        legend!(chart, SeriesLabelPosition::LowerRight);
         area.present()
     })
 }
@@ -91,10 +91,36 @@ pub struct Point<'a> {
     pub y: f64,
 }
 
+/// Points that belong together, by colour.
+pub struct Groups<'a> {
+    /// What they are called.
+    pub names: &'a [&'a str],
+    /// Where the names stand, if there are several.
+    pub corner: Corner,
+}
+
+/// A corner of a plot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Corner {
+    /// Above on the left.
+    UpperLeft,
+    /// Above on the right.
+    UpperRight,
+}
+
+impl Corner {
+    fn position(self) -> SeriesLabelPosition {
+        match self {
+            Self::UpperLeft => SeriesLabelPosition::UpperLeft,
+            Self::UpperRight => SeriesLabelPosition::UpperRight,
+        }
+    }
+}
+
 /// Points in groups, one colour a group; the lines where x or y is 0 are drawn when they are in sight.
 ///
 /// Points that are not finite are left out.
-pub fn scatter(title: &str, axes: [&str; 2], groups: &[&str], points: &[Point<'_>]) -> String {
+pub fn scatter(title: &str, axes: [&str; 2], groups: &Groups<'_>, points: &[Point<'_>]) -> String {
     let points: Vec<_> = points.iter().filter(|point| point.x.is_finite() && point.y.is_finite()).collect();
     let x = span(points.iter().map(|point| point.x));
     let y = span(points.iter().map(|point| point.y));
@@ -123,7 +149,7 @@ pub fn scatter(title: &str, axes: [&str; 2], groups: &[&str], points: &[Point<'_
         for point in &points {
             places.take_dot(chart.backend_coord(&(point.x, point.y)));
         }
-        for (group, name) in groups.iter().enumerate() {
+        for (group, name) in groups.names.iter().enumerate() {
             let color = COLORS[group % COLORS.len()];
             let own = points.iter().filter(|point| point.group == group);
             chart
@@ -139,8 +165,8 @@ pub fn scatter(title: &str, axes: [&str; 2], groups: &[&str], points: &[Point<'_
                 )?;
             }
         }
-        if groups.len() > 1 {
-            legend!(chart);
+        if groups.names.len() > 1 {
+            legend!(chart, groups.corner.position());
         }
         area.present()
     })

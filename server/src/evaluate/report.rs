@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     measure::{Measure, Scores},
-    plot::{self, Line, Point},
+    plot::{self, Corner, Groups, Line, Point},
     track::{FrameScores, Track},
 };
 use crate::{Error, Result, picture::write_whole};
@@ -77,6 +77,8 @@ impl From<Track> for SubjectScores {
         Self { scores, frames }
     }
 }
+
+const ONE_GROUP: Groups<'_> = Groups { names: &[""], corner: Corner::UpperRight };
 
 /// Name of the subject that others are compared with.
 pub const RAW: &str = "raw";
@@ -217,7 +219,7 @@ impl Evaluation {
                 })
             });
             let axes = ["flicker cut, %", "J&F gained"];
-            let svg = plot::scatter("What was gained, clip by clip", axes, &[""], &points.collect::<Vec<_>>());
+            let svg = plot::scatter("What was gained, clip by clip", axes, &ONE_GROUP, &points.collect::<Vec<_>>());
             write_whole(&folder.join("gain.svg"), svg.as_bytes())?;
         }
         let points = self.subjects.iter().filter_map(|subject| {
@@ -225,7 +227,7 @@ impl Evaluation {
             Some(Point { label: &subject.name, group: 0, x, y })
         });
         let axes = ["flicker", "J&F"];
-        let svg = plot::scatter("Good and steady: up and to the left", axes, &[""], &points.collect::<Vec<_>>());
+        let svg = plot::scatter("Good and steady: up and to the left", axes, &ONE_GROUP, &points.collect::<Vec<_>>());
         write_whole(&folder.join("trade-off.svg"), svg.as_bytes())
     }
 }
