@@ -116,7 +116,8 @@ impl Sequence {
             let mut witness = Witness::default();
             let evidence = seen.iter().zip(&raw).map(|(seen, planes)| seen.evidence(&mut witness, &union_of(planes)));
             let evidence = evidence.collect::<Result<Vec<_>, _>>()?;
-            let shown = Shown { frames: &frames, truth: &truth, seen: &seen, raw: &raw, evidence: &evidence };
+            let shown =
+                Shown { frames: &frames, small: &small, truth: &truth, seen: &seen, raw: &raw, evidence: &evidence };
             let scored = rows.par_iter().map(|row| shown.score(&row.masks)).collect::<anyhow::Result<Vec<_>>>()?;
             let (subjects, mut masks): (Vec<_>, Vec<_>) = scored.into_iter().unzip();
             let mut take = |name: &str| {
@@ -152,6 +153,8 @@ impl Sequence {
 /// What all rows share.
 struct Shown<'a> {
     frames: &'a [Plane<Rgb>],
+    /// The frames at work size.
+    small: &'a [Plane<Rgb>],
     truth: &'a [BitMask],
     seen: &'a [Seen],
     raw: &'a [Vec<Plane<u8>>],
@@ -192,9 +195,10 @@ impl Shown<'_> {
 
     /// The filter's probabilities at work size.
     fn fused(&self, settings: &Settings) -> Vec<Vec<Plane<u8>>> {
-        let mut filter = filter::from_settings(settings);
+        let mut filter = filter::from_settings(settings, 0);
         let mut fused = Vec::new();
         for (index, (planes, seen)) in self.raw.iter().zip(self.seen).enumerate() {
+            filter.show(&self.small[index]);
             if index > 0 && seen.motion.is_none() {
                 fused.extend(filter.finish());
             }
