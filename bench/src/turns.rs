@@ -11,7 +11,8 @@ pub struct Turns {
     pub theirs: Vec<f64>,
 }
 
-/// How long to go on: at least `rounds.0`, at most `rounds.1` rounds, and no new round after `budget`.
+/// How long to go on: at least `rounds.0`, at most `rounds.1` rounds, and no new round after `budget`. Two rounds are
+/// enough where one takes longer than that.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     pub rounds: (usize, usize),
@@ -28,7 +29,8 @@ impl Turns {
         let start = Instant::now();
         let mut turns = Self { ours: Vec::new(), theirs: Vec::new() };
         for round in 0..patience.rounds.1 {
-            if round >= patience.rounds.0 && start.elapsed() > patience.budget {
+            let long = round > 0 && start.elapsed() > patience.budget * round as u32;
+            if round >= if long { 2 } else { patience.rounds.0 } && start.elapsed() > patience.budget {
                 break;
             }
             turns.ours.push(ours()?);

@@ -23,15 +23,10 @@ pub fn trust(flow: &Flow, reverse: &Flow, from: &Plane<Rgb>, to: &Plane<Rgb>, si
     let mut values = Plane::filled(size.0, size.1, 0.0);
     parallel::rows(&mut values, |y, row| {
         let mut there = vec![There::default(); row.len()];
-        let from = from.row(y);
         Taps::along(flow, y, size, |x, taps| {
-            let (mut color, [r, g, b]) = (taps.read(to.data()), from[x]);
-            for (color, here) in color.iter_mut().zip([r, g, b, 0]) {
-                *color = (*color - f32::from(here)).abs();
-            }
-            there[x] = There { back: taps.read(reverse.data()), color: (color[0] + color[1]) + (color[2] + color[3]) };
+            there[x] = There { color: taps.read(to.data()), back: taps.read(reverse.data()) };
         });
-        judge(flow.row(y), &there, color_scale, row);
+        judge(flow.row(y), &there, from.row(y), color_scale, row);
     });
     values
 }
@@ -39,20 +34,24 @@ pub fn trust(flow: &Flow, reverse: &Flow, from: &Plane<Rgb>, to: &Plane<Rgb>, si
 /// What is found where a vector leads.
 #[derive(Debug, Clone, Copy, Default)]
 struct There {
+    /// Red, green, blue, and 0.
+    color: [f32; 4],
     /// The flow back.
     back: [f32; 2],
-    /// Sum of the absolute differences of red, green and blue.
-    color: f32,
 }
 
 vectorised! {
-    fn judge(flow: &[[f32; 2]], there: &[There], color_scale: f32, values: &mut [f32]) {
-        for ((value, &[u, v]), &There { back: [back_u, back_v], color }) in values.iter_mut().zip(flow).zip(there) {
+    fn judge(flow: &[[f32; 2]], there: &[There], from: &[Rgb], color_scale: f32, values: &mut [f32]) {
+        let length = values.len();
+        let (flow, there, from) = (&flow[..length], &there[..length], &from[..length]);
+        for x in 0..length {
+            let ([u, v], [back_u, back_v], [r, g, b, _]) = (flow[x], there[x].back, there[x].color);
             let gap = (u + back_u) * (u + back_u) + (v + back_v) * (v + back_v);
             let length = (u * u + v * v) + (back_u * back_u + back_v * back_v);
             let tolerance = 0.01 * length + 0.5;
-            let color = color / 3.0;
-            *value = exp(-0.5 * gap / tolerance - color_scale * color * color);
+            let difference = [r - f32::from(from[x][0]), g - f32::from(from[x][1]), b - f32::from(from[x][2])];
+            let color = (difference[0].abs() + difference[1].abs() + difference[2].abs()) / 3.0;
+            values[x] = exp(-0.5 * gap / tolerance - color_scale * color * color);
         }
     }
 }

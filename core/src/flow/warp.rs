@@ -112,21 +112,22 @@ struct Places {
 vectorised! {
     /// Where the vectors lead that start at `(x, y)`, `(x + 1, y)` and so on, in a plane of `width`×`height`.
     fn locate(vectors: &[[f32; 2]], x: f32, y: f32, width: usize, height: usize, places: &mut Places) {
-        let targets = places.first.iter_mut().zip(&mut places.fx).zip(&mut places.fy);
-        for (i, (((first, fx), fy), &[u, v])) in (0i32..).zip(targets.zip(vectors)) {
-            let (left, top);
-            (left, *fx) = split(x + i as f32 + u, width);
-            (top, *fy) = split(y + v, height);
-            *first = (top * width as i32 + left) as u32;
+        let vectors = &vectors[..vectors.len().min(AT_A_TIME)];
+        for i in 0..vectors.len() {
+            let [u, v] = vectors[i];
+            let (left, fx) = split(x + i as i32 as f32 + u, width as i32);
+            let (top, fy) = split(y + v, height as i32);
+            places.first[i] = (top * width as i32 + left) as u32;
+            places.fx[i] = fx;
+            places.fy[i] = fy;
         }
     }
 }
 
 /// The first of two neighbours around a position along a side, and how far it lies from the first to the second.
 #[inline(always)]
-fn split(position: f32, side: usize) -> (i32, f32) {
-    // Sides fit i32, whose conversions to and from f32 are single instructions.
-    let last = side as i32 - 1;
+fn split(position: f32, side: i32) -> (i32, f32) {
+    let last = side - 1;
     let position = if position > 0.0 { position } else { 0.0 };
     let position = if position < last as f32 { position } else { last as f32 };
     // On the last pixel, that is the second.
