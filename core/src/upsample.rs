@@ -13,6 +13,7 @@ use crate::{
     filter::local_maximum,
     parallel,
     resize::{self, bilinear_taps},
+    simd::vectorised,
 };
 
 /// Every second work pixel no further than this in columns and rows is asked.
@@ -59,32 +60,56 @@ pub fn full_labels(probabilities: &[Plane<u8>], frame: &Plane<Rgb>, level: u8) -
         return labels(&planes, level);
     }
     let small = labels(probabilities, level);
-    let band = band(&small);
-    let electorate = Electorate::new(&small, &resize::area_rgb(frame, size.0, size.1));
-    let columns: Vec<_> = bilinear_taps(size.0, width).into_iter().zip(says(size.0, width)).collect();
-    let rows: Vec<_> = bilinear_taps(size.1, height).into_iter().zip(says(size.1, height)).collect();
+    let down = places(size.1, height);
+    let context = Context {
+        probabilities,
+        level,
+        band: band(&small),
+        electorate: Electorate::new(&small, &resize::area_rgb(frame, size.0, size.1)),
+        labels: small,
+        columns: places(size.0, width),
+    };
     let mut out = Plane::filled(width, height, 0);
-    parallel::rows(&mut out, |y, row| {
-        let ((top, bottom, fy), (cell_y, says_y)) = &rows[y];
-        let pixels = row.iter_mut().zip(frame.row(y)).zip(&columns);
-        for ((label, &color), ((left, right, fx), (cell_x, says_x))) in pixels {
-            let Some((low, high)) = band.get(*cell_x, *cell_y) else {
-                *label = small.get(*cell_x, *cell_y);
+    parallel::rows(&mut out, |y, row| fill(&context, &down[y], frame.row(y), row));
+    out
+}
+
+/// Where a column or a row of the frame lies among the work pixels.
+struct Place {
+    /// The work pixel its centre is in.
+    cell: usize,
+    /// What the work pixels asked have to say.
+    says: [i16; TAPS],
+    /// The two work pixels it is interpolated from, and the weight of the second in 1/2048.
+    between: (usize, usize, u32),
+}
+
+/// What all rows of the result are made of.
+struct Context<'a> {
+    probabilities: &'a [Plane<u8>],
+    level: u8,
+    labels: Plane<u8>,
+    band: Plane<Option<(u8, u8)>>,
+    electorate: Electorate,
+    columns: Vec<Place>,
+}
+
+vectorised! {
+    /// A row of the result.
+    fn fill(context: &Context<'_>, down: &Place, colors: &[Rgb], row: &mut [u8]) {
+        let Context { probabilities, level, labels, band, electorate, columns } = context;
+        let (near, plain) = (band.row(down.cell), labels.row(down.cell));
+        for ((label, &color), across) in row.iter_mut().zip(colors).zip(columns) {
+            let Some((low, high)) = near[across.cell] else {
+                *label = plain[across.cell];
                 continue;
             };
-            let enlarged = probabilities.iter().map(|plane| {
-                let mix = |y: usize| {
-                    let row = plane.row(y);
-                    u32::from(row[*left]) * (2048 - fx) + u32::from(row[*right]) * fx
-                };
-                ((mix(*top) * (2048 - fy) + mix(*bottom) * fy + (1 << 21)) >> 22) as u8
-            });
-            let (leader, margin) = leader(enlarged, level);
-            let ballot = electorate.ballot(color, (*cell_x, *cell_y), says_x, says_y);
+            let enlarged = probabilities.iter().map(|plane| interpolated(plane, across.between, down.between));
+            let (leader, margin) = leader(enlarged, *level);
+            let ballot = electorate.ballot(color, (across.cell, down.cell), &across.says, &down.says);
             *label = ballot.winner(low..=high, leader, margin);
         }
-    });
-    out
+    }
 }
 
 /// Who wins at each pixel.
@@ -99,8 +124,18 @@ fn labels(planes: &[Plane<u8>], level: u8) -> Plane<u8> {
     out
 }
 
+/// As [`resize::bilinear`] at one pixel, between these columns and these rows.
+#[inline(always)]
+fn interpolated(plane: &Plane<u8>, across: (usize, usize, u32), down: (usize, usize, u32)) -> u8 {
+    let (left, right, fx) = across;
+    let (top, bottom, fy) = down;
+    let mix = |row: &[u8]| u32::from(row[left]) * (2048 - fx) + u32::from(row[right]) * fx;
+    ((mix(plane.row(top)) * (2048 - fy) + mix(plane.row(bottom)) * fy + (1 << 21)) >> 22) as u8
+}
+
 /// The winning label of a pixel, and by how much it leads, at least 0. Nothing has the probability `level`, and wins
 /// from its equals; of equal classes the first wins.
+#[inline(always)]
 fn leader(probabilities: impl Iterator<Item = u8>, level: u8) -> (u8, i32) {
     let (mut label, mut first, mut second) = (0, level, 0);
     for (class, p) in (1..).zip(probabilities) {
@@ -113,12 +148,12 @@ fn leader(probabilities: impl Iterator<Item = u8>, level: u8) -> (u8, i32) {
     (label, i32::from(first) - i32::from(second))
 }
 
-/// For each target index the source pixel its centre lies in, and the say of the source pixels asked, from [`REACH`]
-/// before that one: (1 − u²)² in 1/127, where u is the distance in units of `REACH + 1` source pixels.
-fn says(source: usize, target: usize) -> Vec<(usize, [i16; TAPS])> {
+/// Where each of `target` columns or rows lies among `source` work pixels. The work pixels asked begin [`REACH`] before
+/// its own; each has the say (1 − u²)² in 1/127, where u is the distance in units of `REACH + 1` work pixels.
+fn places(source: usize, target: usize) -> Vec<Place> {
     // In 1/256 of a source pixel.
     let range = 256 * (REACH as i64 + 1);
-    let says = |i: usize| {
+    let place = |(i, between)| {
         let cell = (2 * i + 1) * source / (2 * target);
         let position = ((2 * i + 1) * source * 128 / target) as i64;
         let say = |tap: usize| {
@@ -127,9 +162,9 @@ fn says(source: usize, target: usize) -> Vec<(usize, [i16; TAPS])> {
             let whole = range * range;
             ((127 * rest * rest + whole * whole / 2) / (whole * whole)) as i16
         };
-        (cell, std::array::from_fn(|tap| if tap < ASKED { say(tap) } else { 0 }))
+        Place { cell, says: std::array::from_fn(|tap| if tap < ASKED { say(tap) } else { 0 }), between }
     };
-    (0..target).map(says).collect()
+    bilinear_taps(source, target).into_iter().enumerate().map(place).collect()
 }
 
 /// For work pixels within [`BAND`] of another label the lowest and the highest label within [`REACH`].
