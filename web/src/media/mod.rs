@@ -93,6 +93,16 @@ impl Frames {
             duration_seconds: frame.duration(),
         }))
     }
+
+    /// The next frame, number `index`, where a frame of this number was decoded before.
+    ///
+    /// # Errors
+    /// [`FailureCode::Damaged`] where it cannot be decoded.
+    pub async fn again(&mut self, index: usize) -> Result<Decoded, Failure> {
+        self.next().await?.ok_or_else(|| {
+            Failure::new(FailureCode::Damaged, format!("Frame {index} could be decoded once but not again"))
+        })
+    }
 }
 
 impl Drop for Frames {

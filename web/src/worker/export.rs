@@ -65,9 +65,7 @@ impl Open {
         let encoder = Encoder::open(run.size.0, run.size.1).await?;
         let mut frames = self.video.frames();
         for (index, kept) in run.frames.iter().enumerate() {
-            let decoded = frames.next().await?.ok_or_else(|| {
-                Failure::new(FailureCode::Damaged, format!("Frame {index} could be decoded once but not again"))
-            })?;
+            let decoded = frames.again(index).await?;
             let (timestamp, duration) = (decoded.timestamp_seconds, decoded.duration_seconds);
             let mut frame = decoded.into_rgb()?;
             overlay::draw_mask(&mut frame, &gray::read(&kept.stabilized).map_err(internal)?, overlay::MASK_COLOR);

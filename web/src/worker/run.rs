@@ -1,12 +1,16 @@
 use steadymask_core::{
-    Plane, RAW_LEVEL, Settings, Stabilizer, Timings, full_mask,
+    RAW_LEVEL, Settings, Stabilizer, Timings, full_mask,
     metric::{FrameMetrics, Summary},
     resize, union_of,
+    upsample::full_labels,
 };
 use steadymask_models::Segmenter;
 
 use super::{Ending, Inbox, Open, gray, now, post};
-use crate::engine::protocol::{Event, Failure, FailureCode, Finished, Frame, Progress};
+use crate::{
+    engine::protocol::{Event, Failure, FailureCode, Finished, Frame, Progress},
+    media::Frames,
+};
 
 /// What was made of a video: masks as PNG files, which are far smaller than pictures, and numbers.
 pub struct Run {
@@ -42,6 +46,9 @@ impl Open {
         let start = now();
         let mut lap = Lap(start);
         let mut frames = self.video.frames();
+        // Masks need the frames at full size, as many frames later as the method looks ahead: they are decoded a second
+        // time, which keeps memory bounded.
+        let mut frames_again = self.video.frames();
         let total = self.video.clip().frames;
         let mut times = Vec::new();
         let mut machine: Option<(Stabilizer, Run)> = None;
@@ -79,7 +86,7 @@ impl Open {
             let finished = stabilizer.push(frame, planes.swap_remove(0))?;
             run.timings.stabilize += lap.seconds();
 
-            run.keep(finished, &times)?;
+            run.keep(finished, &times, &mut frames_again).await?;
             run.timings.write += lap.seconds();
 
             let done = times.len();
@@ -101,7 +108,12 @@ impl Open {
             machine.ok_or_else(|| Failure::new(FailureCode::NoFrames, "No frame of this video could be decoded"))?;
         let (rest, summary) = stabilizer.finish();
         run.timings.stabilize += lap.seconds();
-        run.keep(rest, &times)?;
+        for finished in rest {
+            run.keep([finished], &times, &mut frames_again).await?;
+            if self.interrupted(inbox, Some(&run)).await {
+                return Ok(Ending::Cancelled);
+            }
+        }
         run.timings.write += lap.seconds();
         run.timings.total = (now() - start) / 1000.0;
         run.summary = Some(summary.clone());
@@ -132,11 +144,19 @@ impl Run {
         Ok((stabilizer, run))
     }
 
-    /// Makes masks of what is finished, and tells the page. `times`: of all frames so far.
-    fn keep(&mut self, finished: Vec<steadymask_core::Finished>, times: &[f64]) -> Result<(), Failure> {
+    /// Makes masks of what is finished, along the edges of its frames, and tells the page. `times`: of all frames so
+    /// far.
+    async fn keep(
+        &mut self,
+        finished: impl IntoIterator<Item = steadymask_core::Finished>,
+        times: &[f64],
+        frames: &mut Frames,
+    ) -> Result<(), Failure> {
         for steadymask_core::Finished { index, raw, stabilized, metrics } in finished {
-            let png = |planes: &[Plane<u8>], level| gray::write(&full_mask(&union_of(planes), self.size, level));
-            let (raw, stabilized) = (png(&raw, RAW_LEVEL)?, png(&stabilized, self.settings.threshold_level())?);
+            let frame = frames.again(index).await?.into_rgb()?;
+            let labels = full_labels(&stabilized, &frame, self.settings.threshold_level());
+            let stabilized = gray::write(&labels.map(|&label| if label > 0 { 255 } else { 0 }))?;
+            let raw = gray::write(&full_mask(&union_of(&raw), self.size, RAW_LEVEL))?;
             let timestamp_seconds = times[index];
             self.frames.push(Kept { timestamp_seconds, raw, stabilized });
             self.metrics.push(metrics);
