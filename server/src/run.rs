@@ -23,7 +23,7 @@ use std::{
 
 use steadymask_core::{
     Finished, Method, Plane, RAW_LEVEL, Report, Rgb, Settings, Stabilizer, Timings, full_mask, metric::FrameMetrics,
-    overlay, resize, union_of,
+    overlay, resize, union_of, upsample::full_labels,
 };
 use steadymask_models::{DeviceReport, Segmenter, block_on};
 
@@ -403,13 +403,13 @@ impl<'a> Writer<'a> {
         let raw = union_of(brought.as_ref().unwrap_or(&finished.raw));
         self.highest = self.highest.max(raw.data().iter().copied().max().unwrap_or(0));
         let steady = brought.filter(|_| self.as_brought).unwrap_or(finished.stabilized);
-        let mask = full_mask(&union_of(&steady), size, self.level);
+        let labels = full_labels(&steady, &frame, self.level);
+        let mask = labels.map(|&label| if label > 0 { 255 } else { 0 });
         let name = format!("{}.png", self.source.stem(finished.index));
         picture::write_gray(&self.folder.join("masks").join(&name), &mask)?;
         picture::write_gray(&self.folder.join("raw").join(&name), &full_mask(&raw, size, RAW_LEVEL))?;
         if let Some(exporter) = &mut self.exporter {
             let probabilities: Vec<_> = steady.iter().map(|plane| resize::resize(plane, size.0, size.1)).collect();
-            let labels = likeliest(&probabilities, self.level);
             let index = finished.index;
             exporter.write(&FrameMasks { index, labels: &labels, probabilities: &probabilities })?;
         }
@@ -435,22 +435,6 @@ impl<'a> Writer<'a> {
         });
         Ok(Written { metrics: self.metrics, warning, seconds: self.clock.seconds })
     }
-}
-
-/// The likeliest class of each pixel, numbered from 1, the first of those that are equal; 0 where none is over `level`.
-fn likeliest(probabilities: &[Plane<u8>], level: u8) -> Plane<u8> {
-    let (width, height) = probabilities[0].size();
-    let mut best = Plane::filled(width, height, level);
-    let mut labels = Plane::filled(width, height, 0);
-    for (label, plane) in (1..).zip(probabilities) {
-        let pixels = best.data_mut().iter_mut().zip(labels.data_mut()).zip(plane.data());
-        for ((best, of), &probability) in pixels {
-            if probability > *best {
-                (*best, *of) = (probability, label);
-            }
-        }
-    }
-    labels
 }
 
 /// Time spent inside [`Self::time`], in seconds.
