@@ -40,6 +40,21 @@ pub enum Error {
         /// Why, in words.
         reason: String,
     },
+    /// A pickle asks Python for something that is no part of a tensor. It was not run.
+    #[error(
+        "the pickle asks for {name}, which no tensor needs; it was not run (expected a state dictionary alone: \
+         torch.save(model.state_dict(), …))"
+    )]
+    ForbiddenPickle {
+        /// What it asks for: module and name.
+        name: String,
+    },
+    /// A list of networks is not as it must be.
+    #[error("the list of networks cannot be used: {reason}")]
+    Manifest {
+        /// What is wrong, and where.
+        reason: String,
+    },
     /// The tensors belong to no network known here.
     #[error("no known network has these tensors: {found} (expected those of {expected})")]
     UnknownNetwork {

@@ -6,6 +6,7 @@
 //!
 //! - `net`: the networks, one file each; they differ in layers and in how frames go in and logits come out.
 //! - `weights`: state dictionaries, from safetensors or PyTorch files, under the names torchvision gives.
+//! - `import`: files of weights as people have them, recognised and checked. `manifest`: the networks there are.
 //! - `device`: which processor, and why.
 //! - `input`, `output`: frames to the network's input; logits to probabilities. `pillow`: how torchvision scales.
 //!
@@ -31,7 +32,11 @@
 
 mod device;
 mod error;
+#[cfg(not(target_arch = "wasm32"))]
+mod import;
 mod input;
+#[cfg(not(target_arch = "wasm32"))]
+mod manifest;
 mod net;
 mod output;
 mod pillow;
@@ -40,6 +45,10 @@ mod weights;
 
 pub use device::{DeviceChoice, DeviceReport};
 pub use error::{Error, Result};
+#[cfg(not(target_arch = "wasm32"))]
+pub use import::{Contents, Weights};
+#[cfg(not(target_arch = "wasm32"))]
+pub use manifest::{Entry, Input, Manifest, Score};
 pub use segmenter::{FrameLogits, ModelInfo, Segmenter, VOC_CLASSES};
 #[cfg(feature = "embedded")]
 pub use weights::embedded::NAME as EMBEDDED;

@@ -82,13 +82,17 @@ impl Segmenter {
         Self::load(&weights, None, device).await
     }
 
-    /// Loads a network from a state dictionary that `torch.save` wrote (`.pth`).
+    /// The same network under names of a person's own.
     ///
     /// # Errors
-    /// As [`Self::from_safetensors`].
-    #[cfg(not(target_arch = "wasm32"))]
-    pub async fn from_pytorch(path: &std::path::Path, device: DeviceChoice) -> Result<Self> {
-        Self::load(&StateDict::from_pytorch(path)?, None, device).await
+    /// [`Error::Weights`] when there are more or fewer names than classes.
+    pub fn with_names(mut self, name: &str, classes: Vec<String>) -> Result<Self> {
+        if classes.len() != self.info.classes.len() {
+            let reason = format!("{} classes are named, but there are {}", classes.len(), self.info.classes.len());
+            return Err(Error::Weights { reason });
+        }
+        self.info = ModelInfo { name: name.into(), classes, ..self.info };
+        Ok(self)
     }
 
     async fn load(weights: &StateDict, name: Option<&str>, choice: DeviceChoice) -> Result<Self> {
@@ -240,7 +244,7 @@ fn common_size(frames: &[&Plane<Rgb>]) -> Result<Option<(usize, usize)>> {
 }
 
 /// The names of `count` classes: VOC's where there are as many.
-fn class_names(count: usize) -> Vec<String> {
+pub(crate) fn class_names(count: usize) -> Vec<String> {
     if count == VOC_CLASSES.len() {
         VOC_CLASSES.map(String::from).to_vec()
     } else {

@@ -162,6 +162,42 @@ pub enum Error {
         /// Why. Told in this message, so it is no `source` that would be told again.
         reason: std::io::Error,
     },
+    /// There is no place for networks.
+    #[error("this account has no home folder to keep networks in; name a folder in {variable}")]
+    NoHome {
+        /// The environment variable that may name one.
+        variable: &'static str,
+    },
+    /// No network is kept under that name.
+    #[error("no network is kept as {name} in {folder}", folder = folder.display())]
+    NotKept {
+        /// The name.
+        name: String,
+        /// Where it was looked for.
+        folder: PathBuf,
+    },
+    /// A kept file is not what was written.
+    #[error(
+        "{path} was altered: its SHA-256 is {actual} (expected {expected}); remove the network, and fetch or import it \
+         again",
+        path = path.display()
+    )]
+    Altered {
+        /// The file.
+        path: PathBuf,
+        /// Its hash.
+        actual: String,
+        /// The hash of what was written.
+        expected: String,
+    },
+    /// A file cannot be fetched.
+    #[error("cannot fetch {url}: {reason}")]
+    Download {
+        /// Where it is.
+        url: String,
+        /// Why not, in words.
+        reason: String,
+    },
     /// The person asked to stop.
     #[error("stopped on request")]
     Cancelled,
@@ -199,6 +235,8 @@ impl Error {
             Self::Picture { .. } => "picture",
             Self::Ffmpeg { .. } => "ffmpeg",
             Self::Io { .. } => "io",
+            Self::NoHome { .. } | Self::NotKept { .. } | Self::Altered { .. } => "model",
+            Self::Download { .. } => "download",
             Self::Cancelled => "cancelled",
         }
     }

@@ -7,18 +7,21 @@
 //! ```
 //!
 //! - [`run`]: from an input to its results, in overlapping stages.
-//! - [`logits`]: a network's own numbers, for anyone to check.
+//! - [`library`], [`download`]: networks besides the one built in. [`logits`]: a network's own numbers, for anyone to
+//!   check.
 //! - [`source`], [`evidence`], [`masks`]: what goes in; masks go out, too. [`evaluate`]: masks against ground truth.
 //! - [`video`]: ffmpeg and ffprobe as child processes. [`picture`]: PNG and JPEG files.
 //! - [`job`]: what the server does for whom, on disk. [`http`]: the interface to it, one file a resource.
 //! - [`cli`]: one file a command.
 
 pub mod cli;
+pub mod download;
 mod error;
 pub mod evaluate;
 pub mod evidence;
 pub mod http;
 pub mod job;
+pub mod library;
 pub mod logits;
 pub mod masks;
 pub mod picture;

@@ -55,6 +55,30 @@ pub(crate) struct Architecture {
     load: fn(&mut Loader) -> Result<Layers>,
 }
 
+impl Architecture {
+    /// Whether its marks are among the weights, behind `prefix`.
+    fn is_in(&self, weights: &StateDict, prefix: &str) -> bool {
+        self.marks.iter().all(|mark| weights.get(&format!("{prefix}{mark}")).is_some())
+    }
+}
+
+/// Whether there is an architecture of this name.
+#[cfg(all(test, not(target_arch = "wasm32")))]
+pub(crate) fn is_known(architecture: &str) -> bool {
+    ARCHITECTURES.iter().any(|a| a.name == architecture)
+}
+
+/// What stands before the names of a network's tensors in a checkpoint that holds more than the network (`model.`,
+/// `state_dict.module.` …); the shortest where there are several. `None` where no network known is among the weights.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn prefix(weights: &StateDict) -> Option<String> {
+    let of = |a: &Architecture| {
+        let prefixes = weights.names().filter_map(|name| name.strip_suffix(a.marks[0]));
+        prefixes.filter(|prefix| a.is_in(weights, prefix)).min_by_key(|prefix| prefix.len()).map(String::from)
+    };
+    ARCHITECTURES.into_iter().find_map(of)
+}
+
 /// Every network known, in the order in which their marks are looked for.
 static ARCHITECTURES: [&Architecture; 5] = [
     &deeplab_v3::ARCHITECTURE,
@@ -89,10 +113,7 @@ impl Network {
     /// # Errors
     /// [`Error::UnknownNetwork`], [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::SurplusTensors`].
     pub(crate) fn load(weights: &StateDict, device: &Device) -> Result<Self> {
-        let architecture = ARCHITECTURES
-            .into_iter()
-            .find(|a| a.marks.iter().all(|mark| weights.get(mark).is_some()))
-            .ok_or_else(|| unknown(weights))?;
+        let architecture = ARCHITECTURES.into_iter().find(|a| a.is_in(weights, "")).ok_or_else(|| unknown(weights))?;
         let mut loader = Loader::new(architecture.name, weights, device);
         let layers = (architecture.load)(&mut loader)?;
         loader.finish()?;

@@ -264,7 +264,7 @@ fn surplus_tensors_are_refused() {
 
 #[test]
 fn pytorch_files_are_read() {
-    let weights = StateDict::from_pytorch(&fixture("tiny.pth")).expect("a state dictionary");
+    let weights = StateDict::from_file(&fixture("tiny.pth")).expect("a state dictionary");
     assert_eq!(weights.names().collect::<Vec<_>>(), ["half", "single"]);
     let single = weights.get("single").expect("it is in the file");
     assert_eq!((single.shape.as_slice(), &single.values), ([2, 3].as_slice(), &uniform("single", 6)));

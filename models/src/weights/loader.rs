@@ -64,6 +64,10 @@ impl<'a> Loader<'a> {
         let beta = self.vector(norm, "bias", shape.outputs)?;
         let mean = self.vector(norm, "running_mean", shape.outputs)?;
         let variance = self.vector(norm, "running_var", shape.outputs)?;
+        if let Some(negative) = variance.iter().find(|&&v| v < 0.0) {
+            let reason = format!("the tensor {norm}.running_var holds the variance {negative} (expected 0 or more)");
+            return Err(Error::Weights { reason });
+        }
         let scale: Vec<f32> = gamma.iter().zip(variance).map(|(g, v)| g / (v + epsilon).sqrt()).collect();
         let kernel_len = weight.len() / shape.outputs;
         for (kernel, scale) in weight.chunks_exact_mut(kernel_len).zip(&scale) {

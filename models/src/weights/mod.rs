@@ -3,6 +3,8 @@
 #[cfg(feature = "embedded")]
 pub(crate) mod embedded;
 mod loader;
+#[cfg(not(target_arch = "wasm32"))]
+mod pickle;
 mod state_dict;
 
 pub(crate) use loader::{ConvShape, Loader};

@@ -17,7 +17,45 @@ pub(crate) struct Array {
     pub(crate) values: Vec<f32>,
 }
 
+/// Most bytes that a file of weights may have, or its tensors may take: several times the largest network known.
+pub(crate) const LARGEST: u64 = 2 << 30;
+
 impl StateDict {
+    /// Reads a file of weights: safetensors, or what `torch.save` wrote. Which it is, its first bytes tell.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] when the file cannot be read, is damaged, too large, or of a type that no weights come in;
+    /// [`Error::ForbiddenPickle`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn from_file(path: &std::path::Path) -> Result<Self> {
+        use std::io::{Read, Seek};
+
+        let unreadable = |e: std::io::Error| Error::Weights { reason: e.to_string() };
+        let mut file = std::fs::File::open(path).map_err(unreadable)?;
+        let metadata = file.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(Error::Weights { reason: "it is no file".into() });
+        }
+        if metadata.len() > LARGEST {
+            let reason = format!("it has {} bytes (expected at most {LARGEST})", metadata.len());
+            return Err(Error::Weights { reason });
+        }
+        let mut start = Vec::new();
+        (&mut file).take(9).read_to_end(&mut start).map_err(unreadable)?;
+        if start.is_empty() {
+            return Err(Error::Weights { reason: "it is empty".into() });
+        }
+        file.rewind().map_err(unreadable)?;
+        // The length of the header, and its first character.
+        if start.get(8) == Some(&b'{') {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(unreadable)?;
+            return Self::from_safetensors(&bytes);
+        }
+        super::pickle::check(std::io::BufReader::new(file))?;
+        Self::from_pytorch(path)
+    }
+
     /// Reads the bytes of a safetensors file.
     ///
     /// # Errors
@@ -40,16 +78,19 @@ impl StateDict {
         Ok(Self { tensors })
     }
 
-    /// Reads a state dictionary as `torch.save` writes it (`.pth`, `.pt`).
-    ///
-    /// # Errors
-    /// [`Error::Weights`] when the file cannot be read, is damaged, or is of a type that no weights come in.
+    /// Reads a state dictionary as `torch.save` writes it, after its pickles were checked.
     #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn from_pytorch(path: &std::path::Path) -> Result<Self> {
+    fn from_pytorch(path: &std::path::Path) -> Result<Self> {
         use pytorch_reader::DType;
 
-        let unreadable = |e: &dyn std::fmt::Display| Error::Weights { reason: format!("{}: {e}", path.display()) };
+        let unreadable = |e: &dyn std::fmt::Display| Error::Weights { reason: e.to_string() };
         let file = pytorch_reader::PytorchReader::new(path).map_err(|e| unreadable(&e))?;
+        // Views of one storage can take far more room than the file.
+        let total = file.tensors().values().fold(0u64, |sum, tensor| sum.saturating_add(tensor.byte_len() as u64));
+        if total > LARGEST {
+            let reason = format!("its tensors would take {total} bytes (expected at most {LARGEST})");
+            return Err(Error::Weights { reason });
+        }
         let mut tensors = BTreeMap::new();
         for (name, tensor) in file.into_tensors() {
             let dtype = tensor.dtype();
@@ -78,6 +119,55 @@ impl StateDict {
     /// All names, in alphabetical order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
+    }
+
+    /// Leaves only the tensors whose names begin with `prefix`, without it; returns how many others there were.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn descend(&mut self, prefix: &str) -> usize {
+        let all = std::mem::take(&mut self.tensors);
+        let before = all.len();
+        let inside = |(name, array): (String, Array)| Some((name.strip_prefix(prefix)?.to_owned(), array));
+        self.tensors = all.into_iter().filter_map(inside).collect();
+        before - self.tensors.len()
+    }
+
+    /// The first tensor with a number that is infinite or none at all, and how many such it has.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn not_finite(&self) -> Option<(&str, usize)> {
+        self.tensors.iter().find_map(|(name, array)| {
+            let count = array.values.iter().filter(|value| !value.is_finite()).count();
+            (count > 0).then_some((name.as_str(), count))
+        })
+    }
+
+    /// The bytes of a safetensors file of 32-bit floats, with this remark in its header. (With several, their order would
+    /// change from run to run.)
+    ///
+    /// # Errors
+    /// [`Error::Weights`] when there are no tensors of sound shapes.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn to_safetensors(&self, (key, remark): (&str, &str)) -> Result<Vec<u8>> {
+        let unwritable = |e: safetensors::SafeTensorError| Error::Weights { reason: e.to_string() };
+        let bytes: Vec<(&String, &Array, Vec<u8>)> = self
+            .tensors
+            .iter()
+            .map(|(name, array)| (name, array, array.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+            .collect();
+        let views = bytes
+            .iter()
+            .map(|(name, array, bytes)| {
+                let view = safetensors::tensor::TensorView::new(Dtype::F32, array.shape.clone(), bytes);
+                Ok((name.as_str(), view.map_err(unwritable)?))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let remarks = std::iter::once((key.to_owned(), remark.to_owned())).collect();
+        safetensors::serialize(views, Some(remarks)).map_err(unwritable)
+    }
+
+    /// How many tensors there are.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn len(&self) -> usize {
+        self.tensors.len()
     }
 
     /// How many numbers were learned: all but the statistics that batch norms keep.

@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod model;
+mod models;
 mod progress;
 mod segment;
 mod serve;
@@ -26,6 +27,7 @@ enum Command {
     Stabilize(stabilize::Args),
     Segment(segment::Args),
     Evaluate(evaluate::Args),
+    Models(models::Args),
     Serve(serve::Args),
 }
 
@@ -39,11 +41,12 @@ pub fn main() -> ExitCode {
         Command::Stabilize(args) => stabilize::run(args),
         Command::Segment(args) => segment::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Models(args) => models::run(args),
         Command::Serve(args) => serve::run(args),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
     if let Some(Error::Cancelled) = error.downcast_ref() {
-        eprintln!("steadymask: interrupted; files of whole frames stay, what was unfinished was not kept");
+        eprintln!("steadymask: interrupted; what was finished stays, and a download goes on where it was");
         return INTERRUPTED.into();
     }
     eprintln!("steadymask: {error:#}");

@@ -1,7 +1,9 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use steadymask_models::{DeviceChoice, EMBEDDED, Segmenter, block_on};
+use steadymask_models::{DeviceChoice, EMBEDDED, Manifest, Segmenter, block_on};
+
+use crate::library::Library;
 
 /// Loads the network of that name, or of a `.safetensors` file; without a name the one built in. Says which, and where
 /// it runs.
@@ -11,20 +13,34 @@ use steadymask_models::{DeviceChoice, EMBEDDED, Segmenter, block_on};
 pub(super) fn open(model: Option<&str>, device: DeviceChoice) -> anyhow::Result<Segmenter> {
     let segmenter = match model {
         None | Some(EMBEDDED) => block_on(Segmenter::embedded(device))?,
-        Some(name) => {
-            let path = Path::new(name);
-            let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
-            if ending == "pth" || ending == "pt" {
-                bail!("{name} must be imported once: steadymask models import {name}");
-            }
-            if ending != "safetensors" {
-                bail!("no such network: {name} (expected {EMBEDDED}, or a .safetensors file)");
-            }
-            let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
-            block_on(Segmenter::from_safetensors(bytes, device)).with_context(|| name.to_owned())?
-        }
+        Some(name) => named(name, device)?,
     };
     let device = segmenter.device();
     eprintln!("{} on {} ({})", segmenter.info().name, device.name, device.reason);
     Ok(segmenter)
+}
+
+fn named(name: &str, device: DeviceChoice) -> anyhow::Result<Segmenter> {
+    let path = Path::new(name);
+    let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+    if ending == "safetensors" {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
+        return block_on(Segmenter::from_safetensors(bytes, device)).with_context(|| name.to_owned());
+    }
+    if ending == "pth" || ending == "pt" {
+        bail!("{name} must be taken in once: steadymask models import {name}");
+    }
+    let library = Library::open()?;
+    if Manifest::is_name(name) && library.get(name)?.is_some() {
+        return Ok(library.load(name, device)?);
+    }
+    let manifest = Manifest::ours();
+    if manifest.get(name).is_some() {
+        bail!("{name} is not here yet; get it with: steadymask models fetch {name}");
+    }
+    let kept = library.list()?;
+    let published = manifest.networks().iter().map(|entry| entry.name.as_str());
+    let own = kept.iter().map(|record| record.name.as_str()).filter(|&name| manifest.get(name).is_none());
+    let names: Vec<_> = published.chain(own).collect();
+    bail!("no such network: {name} (expected one of {}, or a .safetensors file)", names.join(", "))
 }

@@ -1,6 +1,10 @@
 //! What every long command shows, and how it is stopped.
 
-use std::{io::IsTerminal, sync::Mutex, time::Duration};
+use std::{
+    io::IsTerminal,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -53,6 +57,39 @@ impl Meter {
         {
             *last = elapsed;
             eprintln!("{frames_done}/{frames_total} frames, {rate}");
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The same for a download.
+pub(super) struct ByteMeter {
+    bar: ProgressBar,
+    name: String,
+    plain: bool,
+    last: Mutex<Option<Instant>>,
+}
+
+impl ByteMeter {
+    pub(super) fn new(name: &str) -> Self {
+        let style = ProgressStyle::with_template("{bar:30} {binary_bytes}/{binary_total_bytes}  {eta} left  {msg}");
+        let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_message(name.to_owned());
+        Self { bar, name: name.into(), plain: !std::io::stderr().is_terminal(), last: Mutex::default() }
+    }
+
+    pub(super) fn show(&self, here: u64, total: u64) {
+        self.bar.set_length(total);
+        self.bar.set_position(here);
+        if self.plain
+            && let Ok(mut last) = self.last.lock()
+            && (here == total || last.is_none_or(|last| last.elapsed() >= Meter::PLAIN_INTERVAL))
+        {
+            *last = Some(Instant::now());
+            eprintln!("{}: {here} of {total} bytes", self.name);
         }
     }
 
