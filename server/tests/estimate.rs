@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use steadymask_core::{
-    All, BitMask, LookAhead, Method, Motion, MotionEstimator, Plane, RAW_LEVEL, Settings,
+    All, BitMask, LookAhead, Method, Motion, MotionEstimator, Plane, RAW_LEVEL, Rgb, Settings,
     filter::{self, local_maximum},
     metric::{Evidence, MaskAccumulator, TruthAccumulator, Witness, picture_edges},
     resize,
@@ -29,6 +29,7 @@ const METHODS: usize = 11;
 /// A clip at 428×240.
 struct Clip {
     motions: Vec<Option<Arc<Motion>>>,
+    frames: Vec<Plane<Rgb>>,
     edges: Vec<BitMask>,
     truth: Vec<BitMask>,
     nets: [Vec<Plane<u8>>; 2],
@@ -48,21 +49,24 @@ fn clip(name: &str) -> Option<Clip> {
         let read = |file: &PathBuf| resize::bilinear(&picture::read_mask(file).expect("a mask"), 428, 240);
         files(kind, "png").iter().map(read).collect::<Vec<_>>()
     };
-    let (mut estimator, mut motions, mut edges) = (MotionEstimator::new(25.0), Vec::new(), Vec::new());
+    let (mut estimator, mut motions) = (MotionEstimator::new(25.0), Vec::new());
+    let (mut frames, mut edges) = (Vec::new(), Vec::new());
     for file in files("frames", "jpg") {
         let frame = resize::area_rgb(&picture::read_rgb(&file).expect("a frame"), 428, 240);
         edges.push(picture_edges(&frame));
-        motions.push(estimator.push(frame).map(Arc::new));
+        motions.push(estimator.push(frame.clone()).map(Arc::new));
+        frames.push(frame);
     }
     let truth = masks("truth").iter().map(|mask| BitMask::from_threshold(mask, RAW_LEVEL)).collect();
-    Some(Clip { motions, edges, truth, nets: ["net-a", "net-b"].map(masks) })
+    Some(Clip { motions, frames, edges, truth, nets: ["net-a", "net-b"].map(masks) })
 }
 
 impl Clip {
     fn filtered(&self, raw: &[Plane<u8>], settings: &Settings) -> Vec<BitMask> {
-        let mut filter = filter::from_settings(settings);
+        let mut filter = filter::from_settings(settings, 0);
         let mut out = Vec::new();
-        for (plane, motion) in raw.iter().zip(&self.motions) {
+        for ((plane, motion), frame) in raw.iter().zip(&self.motions).zip(&self.frames) {
+            filter.show(frame);
             out.extend(filter.push(std::slice::from_ref(plane), motion.as_ref()));
         }
         out.extend(filter.finish());
