@@ -14,7 +14,7 @@ use steadymask_core::{
 use synthetic::{HEIGHT, WIDTH};
 
 /// What every platform must give. A change here means that results change: say so where it is made.
-const EXPECTED: u64 = 0xae8e42aa87e92cc5;
+const EXPECTED: u64 = 0xf632115035e4817d;
 
 /// FNV-1a, 64 bits.
 struct Hash(u64);
