@@ -6,7 +6,7 @@
 use std::hint::black_box;
 
 use anyhow::{Context, Result, bail, ensure};
-use steadymask_core::filter::{self, Consensus, Exponential, Median, MovingAverage, TemporalFilter};
+use steadymask_core::filter::{self, Exponential, Median, MovingAverage, TemporalFilter};
 use steadymask_core::flow::{DenseInverseSearch, FlowFrame, Preset};
 use steadymask_core::metric::Overlap;
 use steadymask_core::{All, BitMask, LookAhead, MotionEstimator, Plane, Settings, flow};
@@ -199,9 +199,10 @@ impl Job {
                 let settings = Settings { look_ahead, ..Settings::default() };
                 Box::new(move |check| {
                     let mut estimator = MotionEstimator::new(settings.color_sigma);
-                    let mut filter = Consensus::new(settings.decay, settings.look_ahead, 0);
+                    let mut filter = filter::from_settings(&settings, 0);
                     let mut take = |planes: Vec<Plane<u8>>| check.plane(&planes[0]);
                     for (rgb, probability) in rgb.iter().zip(&probabilities) {
+                        filter.show(rgb);
                         filter.show(rgb);
                         let motion = estimator.push(rgb.clone()).map(Into::into);
                         filter.push(std::slice::from_ref(probability), motion.as_ref()).into_iter().for_each(&mut take);
