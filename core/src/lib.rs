@@ -48,6 +48,7 @@
 //! # }
 //! ```
 
+pub mod auto;
 mod color;
 mod error;
 pub mod filter;

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Settings,
+    auto::Proposal,
     metric::{FrameMetrics, Summary},
 };
 
@@ -16,6 +17,8 @@ pub struct Report<D> {
     pub input: String,
     /// The settings.
     pub settings: Settings,
+    /// What was tried before, when the method was left to [`auto`](crate::auto); `settings` are then those proposed.
+    pub auto: Option<Proposal>,
     /// The threshold in force.
     pub threshold: f32,
     /// The network; `None` for masks that were brought.
@@ -45,6 +48,8 @@ pub struct Report<D> {
 /// Seconds each stage was at work, all frames together. Where stages overlap they add up to more than `total`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timings {
+    /// Trying methods on a sample, where the method was left to [`auto`](crate::auto): all of what follows, for it.
+    pub propose: f64,
     /// Decoding, colour conversion, scaling to work size.
     pub decode: f64,
     /// The network, or reading masks.

@@ -21,10 +21,14 @@ pub enum Method {
     /// Evidence of the past and the future carried along optical flow and fused.
     #[default]
     Consensus,
+    /// No filter of its own, but a request: one of the others, found by trying them on a sample of the clip. A driver
+    /// puts the settings of a [`Proposal`](crate::auto::Proposal) in its place; a [`Stabilizer`](crate::Stabilizer)
+    /// refuses it.
+    Auto,
 }
 
 impl Method {
-    /// All methods, in the order in which they are listed to people.
+    /// All filters, in the order in which they are listed to people: every method but [`Self::Auto`].
     pub const ALL: [Self; 7] = [
         Self::Consensus,
         Self::MovingAverage,
@@ -45,6 +49,7 @@ impl Method {
             Self::Uncertainty => "uncertainty",
             Self::Hysteresis => "hysteresis",
             Self::Consensus => "consensus",
+            Self::Auto => "auto",
         }
     }
 }
@@ -53,10 +58,8 @@ impl std::str::FromStr for Method {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|m| m.name() == name).ok_or_else(|| Error::Setting {
-            field: "method",
-            value: name.into(),
-            allowed: Self::ALL.map(Self::name).join(", "),
+        Self::ALL.into_iter().chain([Self::Auto]).find(|m| m.name() == name).ok_or_else(|| {
+            setting("method", name, &format!("{}, {}", Self::ALL.map(Self::name).join(", "), Self::Auto.name()))
         })
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     BitMask, Error, Motion, MotionEstimator, Plane, Result, Rgb, Settings,
     filter::{self, TemporalFilter},
     flow,
-    metric::{FrameMetrics, Improvement, MaskAccumulator, Mean, Summary, Witness, picture_edges},
+    metric::{Evidence, FrameMetrics, Improvement, MaskAccumulator, Mean, Summary, Witness, picture_edges},
     plane::check_size,
     union_of,
 };
@@ -21,7 +21,7 @@ pub struct Stabilizer {
     classes: usize,
     /// Level over which a stabilised probability is in the mask.
     level: u8,
-    estimator: MotionEstimator,
+    observer: Observer,
     filter: Box<dyn TemporalFilter>,
     /// Number of the first frame.
     first: usize,
@@ -29,7 +29,6 @@ pub struct Stabilizer {
     next: usize,
     /// Frames that the filter holds back, oldest first.
     pending: VecDeque<Pending>,
-    witness: Witness,
     before: MaskAccumulator,
     after: MaskAccumulator,
     mean_trust: Mean,
@@ -40,11 +39,40 @@ pub struct Stabilizer {
 struct Pending {
     index: usize,
     raw: Vec<Plane<u8>>,
-    /// Edges of the picture.
-    edges: BitMask,
+    seen: Seen,
+}
+
+/// What is found out about each frame, whatever is then done to its probabilities.
+pub(crate) struct Observer {
+    estimator: MotionEstimator,
+    witness: Witness,
+}
+
+/// What is known of a frame.
+#[derive(Clone)]
+pub(crate) struct Seen {
     /// Motion since the frame before, `None` on the first of a shot.
     motion: Option<Arc<Motion>>,
+    /// What the frames before say of this one, `None` on the first of a shot.
+    evidence: Option<Arc<Evidence>>,
     scene_cut: bool,
+}
+
+impl Observer {
+    /// `color_sigma` as in [`flow::trust`].
+    pub(crate) fn new(color_sigma: f32) -> Self {
+        Self { estimator: MotionEstimator::new(color_sigma), witness: Witness::default() }
+    }
+
+    /// Looks at the next frame and its probabilities, all of one size.
+    pub(crate) fn push(&mut self, frame: Plane<Rgb>, probabilities: &[Plane<u8>]) -> Seen {
+        let edges = picture_edges(&frame);
+        let motion = self.estimator.push(frame).map(Arc::new);
+        let scene_cut = motion.as_ref().is_some_and(|motion| flow::is_scene_cut(&motion.backward_trust));
+        let motion = motion.filter(|_| !scene_cut);
+        let evidence = self.witness.push(&union_of(probabilities), &edges, motion.as_deref());
+        Seen { motion, evidence: evidence.expect("all are of one size").map(Arc::new), scene_cut }
+    }
 }
 
 /// A frame that is done.
@@ -64,8 +92,8 @@ impl Stabilizer {
     /// For frames of `width`×`height` pixels with `classes` probability planes each.
     ///
     /// # Errors
-    /// [`Error::Setting`] as [`Settings::validate`]; [`Error::Size`] for a side of 0 or over
-    /// [`Plane::MAX_SIDE`]; [`Error::Classes`] for no class.
+    /// [`Error::Setting`] as [`Settings::validate`], and for [`Method::Auto`](crate::Method::Auto);
+    /// [`Error::Size`] for a side of 0 or over [`Plane::MAX_SIDE`]; [`Error::Classes`] for no class.
     pub fn new(settings: &Settings, width: usize, height: usize, classes: usize) -> Result<Self> {
         Self::starting_at(0, settings, width, height, classes)
     }
@@ -88,12 +116,11 @@ impl Stabilizer {
             size: (width, height),
             classes,
             level: settings.threshold_level(),
-            estimator: MotionEstimator::new(settings.color_sigma),
-            filter: filter::from_settings(settings, first),
+            observer: Observer::new(settings.color_sigma),
+            filter: filter::from_settings(settings, first)?,
             first,
             next: first,
             pending: VecDeque::new(),
-            witness: Witness::default(),
             before: MaskAccumulator::default(),
             after: MaskAccumulator::default(),
             mean_trust: Mean::default(),
@@ -107,6 +134,17 @@ impl Stabilizer {
     /// [`Error::FrameSize`] when the frame or a plane is of another size than announced, [`Error::Classes`] for
     /// another number of planes. The frame is then not taken, and the clip can go on.
     pub fn push(&mut self, frame: Plane<Rgb>, probabilities: Vec<Plane<u8>>) -> Result<Vec<Finished>> {
+        self.check(&frame, &probabilities)?;
+        self.show(&frame);
+        let seen = self.observer.push(frame, &probabilities);
+        Ok(self.follow(seen, probabilities))
+    }
+
+    /// Whether the next frame is as announced.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub(crate) fn check(&self, frame: &Plane<Rgb>, probabilities: &[Plane<u8>]) -> Result<()> {
         let index = self.next;
         if probabilities.len() != self.classes {
             return Err(Error::Classes { index, actual: probabilities.len(), expected: self.classes });
@@ -117,20 +155,24 @@ impl Stabilizer {
                 return Err(Error::FrameSize { index, width, height, expected_width, expected_height });
             }
         }
+        Ok(())
+    }
+
+    /// Shows the picture of the frame that follows, to filters that go by colours.
+    pub(crate) fn show(&mut self, frame: &Plane<Rgb>) {
+        self.filter.show(frame);
+    }
+
+    /// As [`Self::push`], with a frame that was [shown](Self::show) and [observed](Observer) already, and probabilities
+    /// that were checked.
+    pub(crate) fn follow(&mut self, seen: Seen, probabilities: Vec<Plane<u8>>) -> Vec<Finished> {
+        let index = self.next;
         self.next += 1;
-        self.filter.show(&frame);
-        let edges = picture_edges(&frame);
-        let mut motion = self.estimator.push(frame).map(Arc::new);
-        let mut filtered = Vec::new();
-        let scene_cut = motion.as_ref().is_some_and(|motion| flow::is_scene_cut(&motion.backward_trust));
-        if scene_cut {
-            self.scene_cuts.push(index);
-            motion = None;
-            filtered = self.filter.finish();
-        }
-        filtered.extend(self.filter.push(&probabilities, motion.as_ref()));
-        self.pending.push_back(Pending { index, raw: probabilities, edges, motion, scene_cut });
-        Ok(filtered.into_iter().map(|stabilized| self.complete(stabilized)).collect())
+        self.scene_cuts.extend(seen.scene_cut.then_some(index));
+        let mut filtered = if seen.motion.is_none() { self.filter.finish() } else { Vec::new() };
+        filtered.extend(self.filter.push(&probabilities, seen.motion.as_ref()));
+        self.pending.push_back(Pending { index, raw: probabilities, seen });
+        filtered.into_iter().map(|stabilized| self.complete(stabilized)).collect()
     }
 
     /// Ends the clip: the frames still held back, and the summary.
@@ -151,22 +193,20 @@ impl Stabilizer {
 
     /// Measures the oldest frame held back, whose stabilised planes have come.
     fn complete(&mut self, stabilized: Vec<Plane<u8>>) -> Finished {
-        let Pending { index, raw, edges, motion, scene_cut } =
+        let Pending { index, raw, seen: Seen { motion, evidence, scene_cut } } =
             self.pending.pop_front().expect("a filter gives no more than it took");
         let motion = motion.as_deref();
         let mean_trust = motion.map(|motion| flow::mean_trust(&motion.backward_trust));
         self.mean_trust.push(mean_trust);
-        let probability = union_of(&raw);
-        let evidence = self.witness.push(&probability, &edges, motion).expect("sizes were checked on the way in");
         let measure = |masks: &mut MaskAccumulator, probability: &Plane<u8>, level| {
             let mask = BitMask::from_threshold(probability, level);
-            masks.push(mask, motion, evidence.as_ref()).expect("sizes were checked on the way in")
+            masks.push(mask, motion, evidence.as_deref()).expect("sizes were checked on the way in")
         };
         let metrics = FrameMetrics {
             index,
             scene_cut,
             mean_trust,
-            before: measure(&mut self.before, &probability, RAW_LEVEL),
+            before: measure(&mut self.before, &union_of(&raw), RAW_LEVEL),
             after: measure(&mut self.after, &union_of(&stabilized), self.level),
         };
         Finished { index, raw, stabilized, metrics }

@@ -7,7 +7,9 @@ mod synthetic;
 use std::fmt::Debug;
 
 use steadymask_core::{
-    All, ColorMatrix, ColorRange, I420, LookAhead, Method, Settings, Stabilizer, resize, rgb_from_i420,
+    All, ColorMatrix, ColorRange, I420, LookAhead, Method, Settings, Stabilizer,
+    auto::Trial,
+    resize, rgb_from_i420,
     simd::{self, Level},
     upsample,
 };
@@ -61,6 +63,13 @@ fn hash_of_everything() -> u64 {
         assert_eq!(summary.scene_cuts, [synthetic::CUT], "{:?}", settings.method);
         hash.debug(&summary);
     }
+
+    let clock = || 0.0;
+    let mut trial = Trial::new(&Settings::default(), WIDTH, HEIGHT, 2).unwrap();
+    for (index, (frame, probabilities)) in synthetic::clip().into_iter().enumerate() {
+        trial.push(index, frame, &probabilities, &clock).unwrap();
+    }
+    hash.debug(&trial.finish(&clock));
 
     let (frame, planes) = synthetic::clip().swap_remove(0);
     hash.bytes(resize::area_rgb(&frame, 41, 23).as_bytes());

@@ -6,7 +6,7 @@
 //! http ─▶ job ─┘      └─ files     masks, overlay, metrics
 //! ```
 //!
-//! - [`run`]: from an input to its results, in overlapping stages.
+//! - [`run`]: from an input to its results, in overlapping stages; [`propose`]: which method, where that is asked.
 //! - [`library`], [`download`]: networks besides the one built in. [`logits`]: a network's own numbers, for anyone to
 //!   check.
 //! - [`source`], [`evidence`], [`masks`]: what goes in; masks go out, too. [`evaluate`]: masks against ground truth.
@@ -25,6 +25,7 @@ pub mod library;
 pub mod logits;
 pub mod masks;
 pub mod picture;
+pub mod propose;
 pub mod run;
 pub mod source;
 pub mod video;

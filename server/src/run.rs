@@ -22,8 +22,8 @@ use std::{
 };
 
 use steadymask_core::{
-    Finished, Method, Plane, RAW_LEVEL, Report, Rgb, Settings, Stabilizer, Timings, full_mask, metric::FrameMetrics,
-    overlay, resize, union_of, upsample::full_labels,
+    Finished, Method, Plane, RAW_LEVEL, Report, Rgb, Settings, Stabilizer, Timings, auto::Proposal, full_mask,
+    metric::FrameMetrics, overlay, resize, union_of, upsample::full_labels,
 };
 use steadymask_models::{DeviceReport, Segmenter, block_on};
 
@@ -32,6 +32,7 @@ use crate::{
     evidence::{Evidence, Keeper},
     masks::{Export, Exporter, FrameMasks, Masks, Planes},
     picture,
+    propose::{Proposed, write_plot},
     source::Source,
     video::Encoder,
 };
@@ -65,9 +66,9 @@ impl CancelToken {
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
-    /// Frames whose results are on disk.
+    /// Frames whose results are on disk; of a sample, those on which methods were tried.
     pub frames_done: usize,
-    /// Frames of the clip, as far as is known.
+    /// Frames of the clip, as far as is known, or of the sample.
     pub frames_total: usize,
     /// Since the run began.
     pub elapsed: Duration,
@@ -99,8 +100,18 @@ pub struct Controls<'a> {
     pub cancel: &'a CancelToken,
 }
 
-/// A frame at work size with its probabilities, one plane a class.
-type Evident = (Plane<Rgb>, Vec<Plane<u8>>);
+/// A frame at work size.
+pub(crate) type Numbered = (usize, Plane<Rgb>);
+
+/// A frame at work size with its probabilities.
+pub(crate) struct Evident {
+    /// Its number in the clip, from 0.
+    pub index: usize,
+    /// The frame.
+    pub frame: Plane<Rgb>,
+    /// Probabilities, one plane a class.
+    pub planes: Vec<Plane<u8>>,
+}
 
 /// Runs the network over a clip and keeps its probabilities in `folder`, for [`stabilize`] to read as often as
 /// wanted. Returns the number of frames, and what is wrong with the source although they could be read.
@@ -120,7 +131,7 @@ pub fn segment(
     let keep = |evident: Receiver<Result<Evident>>| -> Result<usize> {
         let mut frames_done = 0;
         for item in evident {
-            keeper.write(&item?.1)?;
+            keeper.write(&item?.planes)?;
             frames_done += 1;
             let frames_total = source.frames().max(frames_done);
             (controls.progress)(Progress { frames_done, frames_total, elapsed: start.elapsed() });
@@ -128,12 +139,17 @@ pub fn segment(
         keeper.finish(&settings.classes, &segmenter.info().name, segmenter.device())?;
         Ok(frames_done)
     };
-    let (frames, front) = through_evidence(source, &Evidence::Network(segmenter), settings, controls.cancel, keep)?;
+    let (width, height) = source.size();
+    let size = settings.work_size(width, height);
+    let decode = |frames: &_| decode(source, size, controls.cancel, frames);
+    let (frames, front) = through_evidence(&Evidence::Network(segmenter), settings, size, decode, keep)?;
     Ok((frames, front.warning))
 }
 
 /// Makes the masks of a clip steady. Writes `masks/`, `raw/`, `overlay.mp4`, `metrics.json` and the formats of
-/// `exports` into `folder`, which may exist: files of these names are replaced, others left alone.
+/// `exports` into `folder`, which may exist: files of these names are replaced, others left alone. `auto` is what
+/// [`propose`](crate::propose::propose) gave for these settings: its proposal is what runs, and `auto.svg` shows what
+/// was tried.
 ///
 /// # Errors
 /// Whatever is wrong with the settings, the source, the evidence or the folder; [`Error::Cancelled`].
@@ -141,6 +157,7 @@ pub fn stabilize(
     source: &Source,
     evidence: &Evidence<'_>,
     settings: &Settings,
+    auto: Option<Proposed>,
     folder: &Path,
     exports: &[Export],
     controls: &Controls<'_>,
@@ -149,6 +166,9 @@ pub fn stabilize(
     settings.validate()?;
     let (width, height) = source.size();
     let (work_width, work_height) = settings.work_size(width, height);
+    let (auto, propose) = auto.map(|proposed| (proposed.proposal, proposed.seconds)).unzip();
+    let settings = &auto.as_ref().map_or(settings, Proposal::settings).clone();
+    let propose = propose.unwrap_or(0.0);
     let classes = evidence.classes(settings)?;
     let planes = classes.len();
     let mut writer = Writer::create(source, evidence.masks(), settings, folder)?;
@@ -182,11 +202,15 @@ pub fn stabilize(
             Ok((summary.ok_or(Error::Cancelled)?, written, clock.seconds))
         })
     };
-    let ((summary, written, stabilize), front) = through_evidence(source, evidence, settings, controls.cancel, sink)?;
+    let decode = |frames: &_| decode(source, (work_width, work_height), controls.cancel, frames);
+    let ((summary, written, stabilize), front) =
+        through_evidence(evidence, settings, (work_width, work_height), decode, sink)?;
+    write_plot(folder, auto.as_ref())?;
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         input: source.name(),
         settings: settings.clone(),
+        auto,
         threshold: settings.threshold(),
         model: evidence.model(),
         device: evidence.device(),
@@ -198,11 +222,12 @@ pub fn stabilize(
         summary,
         frames: written.metrics,
         timings: Timings {
+            propose,
             decode: front.decode,
             segment: front.segment,
             stabilize,
             write: written.seconds,
-            total: start.elapsed().as_secs_f64(),
+            total: propose + start.elapsed().as_secs_f64(),
         },
         warnings: front.warning.into_iter().chain(written.warning).collect(),
     };
@@ -213,27 +238,25 @@ pub fn stabilize(
 }
 
 /// What the first two stages have to tell when they are done.
-struct Front {
+pub(crate) struct Front {
     decode: f64,
     segment: f64,
     warning: Option<String>,
 }
 
-/// Reads the source in one thread, finds the evidence in this one, and lets `sink` take both in a third.
-/// An error travels down the channels in place of a frame; nothing follows it.
-fn through_evidence<T: Send>(
-    source: &Source,
+/// Lets `decode` read frames of `size` in one thread, finds the evidence in this one, and lets `sink` take both in a
+/// third. An error travels down the channels in place of a frame; nothing follows it.
+pub(crate) fn through_evidence<T: Send>(
     evidence: &Evidence<'_>,
     settings: &Settings,
-    cancel: &CancelToken,
+    size: (usize, usize),
+    decode: impl FnOnce(&SyncSender<Result<Numbered>>) -> (f64, Option<String>) + Send,
     sink: impl FnOnce(Receiver<Result<Evident>>) -> Result<T> + Send,
 ) -> Result<(T, Front)> {
-    let (width, height) = source.size();
-    let size = settings.work_size(width, height);
     std::thread::scope(|scope| {
         let (frame_sender, frames) = sync_channel(QUEUE);
         let (evident_sender, evident) = sync_channel(QUEUE);
-        let decoding = scope.spawn(move || decode(source, size, cancel, &frame_sender));
+        let decoding = scope.spawn(move || decode(&frame_sender));
         let sinking = scope.spawn(move || sink(evident));
         let mut clock = Clock::default();
         if let Err(e) = find_evidence(evidence, settings, size, frames, &evident_sender, &mut clock) {
@@ -252,9 +275,10 @@ fn decode(
     source: &Source,
     (width, height): (usize, usize),
     cancel: &CancelToken,
-    frames: &SyncSender<Result<Plane<Rgb>>>,
+    frames: &SyncSender<Result<Numbered>>,
 ) -> (f64, Option<String>) {
     let mut clock = Clock::default();
+    let mut numbers = 0..;
     let mut reader = match source.read() {
         Ok(reader) => reader,
         Err(e) => {
@@ -267,6 +291,7 @@ fn decode(
             let frame = cancel.check().and_then(|()| reader.next().transpose());
             frame.map(|frame| frame.map(|frame| resize::area_rgb(&frame, width, height))).transpose()
         });
+        let frame = frame.map(|frame| frame.map(|frame| (numbers.next().unwrap_or_default(), frame)));
         if frame.is_none_or(|frame| frames.send(frame).is_err()) {
             return (clock.seconds, reader.warning().map(Into::into));
         }
@@ -278,12 +303,12 @@ fn find_evidence(
     evidence: &Evidence<'_>,
     settings: &Settings,
     size: (usize, usize),
-    frames: Receiver<Result<Plane<Rgb>>>,
+    frames: Receiver<Result<Numbered>>,
     evident: &SyncSender<Result<Evident>>,
     clock: &mut Clock,
 ) -> Result<()> {
     // A closed channel means that the sink has stopped with an error of its own.
-    let pass = |item: Evident| evident.send(Ok(item)).is_ok();
+    let pass = |(index, frame): Numbered, planes| evident.send(Ok(Evident { index, frame, planes })).is_ok();
     match evidence {
         Evidence::Network(segmenter) => {
             let ids = segmenter.class_ids(&settings.classes)?;
@@ -292,20 +317,22 @@ fn find_evidence(
                 if batch.is_empty() {
                     return Ok(());
                 }
-                let views: Vec<_> = batch.iter().collect();
+                let views: Vec<_> = batch.iter().map(|(_, frame)| frame).collect();
                 let planes = clock.time(|| block_on(segmenter.segment(&views, &ids)))?;
-                if !batch.into_iter().zip(planes).all(pass) {
+                if !batch.into_iter().zip(planes).all(|(frame, planes)| pass(frame, planes)) {
                     return Ok(());
                 }
             }
         }
         Evidence::Masks(masks) => {
             let mut brought = masks.read(&masks.choose(&settings.classes)?)?;
+            let mut next = 0;
             for frame in frames {
                 let frame = frame?;
-                let planes = clock.time(|| brought.next().transpose())?.unwrap_or_default();
+                let skip = frame.0 - std::mem::replace(&mut next, frame.0 + 1);
+                let planes = clock.time(|| brought.nth(skip).transpose())?.unwrap_or_default();
                 let planes = planes.iter().map(|plane| resize::resize(plane, size.0, size.1)).collect();
-                if !pass((frame, planes)) {
+                if !pass(frame, planes) {
                     break;
                 }
             }
@@ -313,11 +340,11 @@ fn find_evidence(
         }
         Evidence::Kept(kept) => {
             let chosen = kept.choose(&settings.classes)?;
-            for (index, frame) in frames.into_iter().enumerate() {
+            for frame in frames {
                 let frame = frame?;
-                let planes = clock.time(|| kept.read(index))?;
+                let planes = clock.time(|| kept.read(frame.0))?;
                 let planes = chosen.iter().map(|&class| resize::resize(&planes[class], size.0, size.1)).collect();
-                if !pass((frame, planes)) {
+                if !pass(frame, planes) {
                     break;
                 }
             }
@@ -334,7 +361,7 @@ fn steady(
     clock: &mut Clock,
 ) -> Option<()> {
     for item in evident {
-        match item.and_then(|(frame, planes)| Ok(clock.time(|| stabilizer.push(frame, planes))?)) {
+        match item.and_then(|Evident { frame, planes, .. }| Ok(clock.time(|| stabilizer.push(frame, planes))?)) {
             Ok(frames) => frames.into_iter().try_for_each(|frame| finished.send(Ok(frame)).ok())?,
             Err(e) => {
                 // When nobody listens any more, the writer has an error of its own.

@@ -116,18 +116,24 @@ impl Source {
         })
     }
 
+    /// The frames from frame `index` on, without decoding all that is before it where the container allows; nothing
+    /// follows an error.
+    ///
+    /// # Errors
+    /// As [`Decoder::open_at`].
+    pub fn read_from(&self, index: usize) -> Result<Box<dyn Iterator<Item = Result<Plane<Rgb>>> + '_>> {
+        Ok(match self {
+            Self::Video { path, video } => Box::new(Decoder::open_at(path, video, index)?),
+            Self::Folder { files, size, .. } => Box::new(files.iter().skip(index).map(|file| read_sized(file, *size))),
+        })
+    }
+
     /// Frame `index` alone.
     ///
     /// # Errors
-    /// As the iterator of [`Self::read`]; [`Error::NoFrames`] when there is no such frame.
+    /// As [`Self::read_from`] and its iterator; [`Error::NoFrames`] when there is no such frame.
     pub fn frame(&self, index: usize) -> Result<Plane<Rgb>> {
-        match self {
-            Self::Video { path, video } => Decoder::frame(path, video, index),
-            Self::Folder { files, size, .. } => {
-                let file = files.get(index).ok_or_else(|| Error::NoFrames { name: self.name() })?;
-                read_sized(file, *size)
-            }
-        }
+        self.read_from(index)?.next().unwrap_or_else(|| Err(Error::NoFrames { name: self.name() }))
     }
 }
 

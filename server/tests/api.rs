@@ -189,6 +189,21 @@ fn from_upload_to_results() {
         assert!(numbers.iter().all(|n| n.is_number()), "{metrics}");
         assert!(metrics["improvement_percent"].is_object());
     }
+    // A method is proposed, and the whole trade-off told.
+    let plot = format!("/api/results/{id}/auto.svg");
+    check_refused(server.get_json(&plot), 404, "not_found", &["auto.svg"]);
+    assert_eq!(server.post("/api/stabilize", json!({ "job_id": id, "method": "auto" })).0, 202);
+    server.wait(id, "completed");
+    let (_, results) = server.get_json(&format!("/api/results/{id}"));
+    let (auto, (_, metrics)) = (&results["auto"], server.get_json(&format!("/api/metrics/{id}")));
+    assert_eq!((auto, &results["links"]["auto_plot"]), (&metrics["auto"], &json!(plot)));
+    assert_eq!(auto["stretches"], json!([{ "first": 0, "frames": 12 }]));
+    let candidates = auto["candidates"].as_array().expect("candidates");
+    let chosen = &candidates[auto["chosen"].as_u64().expect("index") as usize];
+    assert_eq!(results["settings"], chosen["settings"]);
+    assert!(candidates.len() >= 10 && candidates.iter().all(|c| c["score"].is_number()), "{auto}");
+    assert!(server.get_bytes(&plot).starts_with(b"<svg"));
+
     let one = json!({ "job_id": id, "classes": ["cat"], "method": "none" });
     assert_eq!(server.post("/api/stabilize", one).0, 202);
     server.wait(id, "completed");
@@ -264,6 +279,8 @@ fn bad_requests_say_what_is_wrong() {
 
     let cases = [
         (json!({ "method": "magic" }), "method", ["magic", "consensus, moving_average"]),
+        (json!({ "method": "magic" }), "method", ["magic", "none, auto"]),
+        (json!({ "low": 0.6 }), "low", ["0.6", "0.05 to 0.5"]),
         (json!({ "method": 7 }), "method", ["7", "string"]),
         (json!({ "window_size": 4 }), "window_size", ["4", "3, 5, 7 or 9"]),
         (json!({ "window_size": -3 }), "window_size", ["-3", "u32"]),

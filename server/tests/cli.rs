@@ -9,7 +9,7 @@ use std::{
 };
 
 use common::{Said, ffmpeg, finish, flickering_masks, gray_frames, json, names, run, sample, square, steadymask, temp};
-use steadymask_core::Plane;
+use steadymask_core::{Method, Plane, Settings};
 use steadymask_server::picture;
 
 /// `steadymask stabilize INPUT --out FOLDER …`
@@ -65,6 +65,48 @@ fn sample_clip_by_the_network() {
     assert!(number("before", "area") > 0.01, "the network finds something: {summary}");
     let steadier = |name| number("after", name) < number("before", name);
     assert!(steadier("motion_compensated_instability") && steadier("instability"), "{summary}");
+}
+
+#[test]
+fn auto_tells_the_trade_off_and_runs_what_it_proposes() {
+    let folder = temp();
+    let path = folder.path();
+    ffmpeg(path, "-f lavfi -i testsrc=s=160x120:r=25:d=4 clip.mp4");
+    flickering_masks(&path.join("m"), 100, 160, 120);
+    let (clip, masks, out) = (path.join("clip.mp4"), path.join("m"), path.join("out"));
+    let said = stabilize_masks(&clip, &masks, &out, &["--method", "auto", "--look-ahead", "4"]);
+    said.succeeds();
+    assert!(said.out.starts_with("methods tried on frames 8 to 23, 42 to 57, 75 to 90\n"), "{}", said.out);
+    check_results(&out, 100, (160, 120));
+    let metrics = json(&out.join("metrics.json"));
+    let auto = &metrics["auto"];
+    let candidates = auto["candidates"].as_array().expect("candidates");
+    let chosen = &candidates[auto["chosen"].as_u64().expect("index") as usize];
+    assert_eq!(metrics["settings"], chosen["settings"]);
+    assert_eq!(chosen["settings"]["look_ahead"], 4);
+    assert!(metrics["timings"]["propose"].as_f64().is_some_and(|seconds| seconds > 0.0));
+    for method in Method::ALL {
+        assert!(said.out.contains(&format!(" {}", method.name())), "{}", said.out);
+    }
+    assert!(said.out.lines().any(|line| line.starts_with("proposed: ")), "{}", said.out);
+    let plot = std::fs::read_to_string(out.join("auto.svg")).expect("plot");
+    assert!(plot.starts_with("<svg") && plot.contains("proposed"));
+
+    // The same as when the proposal is asked for by name, and the plot is gone.
+    let frames = names(&out.join("masks"));
+    let before: Vec<_> = frames.iter().map(|name| mask(&out, &format!("masks/{name}"))).collect();
+    let settings: Settings = serde_json::from_value(chosen["settings"].clone()).expect("settings");
+    let number = |value: f32| value.to_string();
+    let (window, alpha, decay) = (settings.window_size.to_string(), number(settings.alpha), number(settings.decay));
+    let (high, low) = (number(settings.high), number(settings.low));
+    let mut more = vec!["--look-ahead", "4", "--method", settings.method.name(), "--window-size", &window];
+    more.extend(["--alpha", &alpha, "--decay", &decay, "--high", &high, "--low", &low]);
+    let threshold = settings.threshold.map(number);
+    more.extend(threshold.iter().flat_map(|threshold| ["--threshold", threshold]));
+    stabilize_masks(&clip, &masks, &out, &more).succeeds();
+    assert!(frames.iter().map(|name| mask(&out, &format!("masks/{name}"))).eq(before));
+    assert!(!out.join("auto.svg").exists());
+    assert!(json(&out.join("metrics.json"))["auto"].is_null());
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub use moving_average::MovingAverage;
 pub use none::Unfiltered;
 pub use uncertainty::Uncertainty;
 
-use crate::{Method, Motion, Plane, Rgb, Settings};
+use crate::{Error, Method, Motion, Plane, Result, Rgb, Settings};
 
 /// One shot's filter. Planes come one a class, the same classes in the same order and of one size in each frame.
 pub trait TemporalFilter: Send {
@@ -47,8 +47,11 @@ pub trait TemporalFilter: Send {
 }
 
 /// The filter that `settings` ask for; the first frame pushed has the number `first` in its clip.
-pub fn from_settings(settings: &Settings, first: usize) -> Box<dyn TemporalFilter> {
-    match settings.method {
+///
+/// # Errors
+/// [`Error::Setting`] for [`Method::Auto`], which is not one.
+pub fn from_settings(settings: &Settings, first: usize) -> Result<Box<dyn TemporalFilter>> {
+    Ok(match settings.method {
         Method::None => Box::new(Unfiltered),
         Method::Consensus => Box::new(Consensus::new(settings.decay, settings.look_ahead, first)),
         Method::MovingAverage => Box::new(MovingAverage::new(settings.window_size as usize)),
@@ -56,7 +59,14 @@ pub fn from_settings(settings: &Settings, first: usize) -> Box<dyn TemporalFilte
         Method::Exponential => Box::new(Exponential::new(settings.alpha)),
         Method::Uncertainty => Box::new(Uncertainty::new(settings.ratio)),
         Method::Hysteresis => Box::new(Hysteresis::new(settings.high, settings.low)),
-    }
+        Method::Auto => {
+            return Err(Error::Setting {
+                field: "method",
+                value: Method::Auto.name().into(),
+                allowed: Method::ALL.map(Method::name).join(", "),
+            });
+        }
+    })
 }
 
 /// A probability in 0–255 as the nearest level.

@@ -1,7 +1,11 @@
 use std::{io::Write, path::PathBuf};
 
 use anyhow::Context;
-use steadymask_core::{All, LookAhead, Method, Report, Settings, metric::SummaryMetrics};
+use steadymask_core::{
+    All, LookAhead, Method, Report, Settings,
+    auto::{MARGIN, Proposal, Reason},
+    metric::SummaryMetrics,
+};
 use steadymask_models::{DeviceChoice, DeviceReport};
 
 use super::{
@@ -11,6 +15,7 @@ use super::{
 use crate::{
     evidence::Evidence,
     masks::{Export, Masks},
+    propose::propose,
     run::{self, Controls},
     source::Source,
     video,
@@ -27,7 +32,9 @@ pub struct Args {
     /// Classes to keep, for instance person,dog [default: all but the background].
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     classes: Vec<String>,
-    /// consensus, moving_average, median, exponential, uncertainty, hysteresis or none.
+    /// consensus, moving_average, median, exponential, uncertainty, hysteresis, none, or auto: tries them on a sample
+    /// of the clip, tells the trade-off, and takes the best. Of the parameters below only those that all methods share
+    /// count then.
     #[arg(long, default_value_t = Method::default().name().to_owned(), value_name = "NAME")]
     method: String,
     /// Frames in the window of moving_average and median: 3, 5, 7 or 9.
@@ -107,7 +114,7 @@ impl Args {
 /// Runs the command.
 ///
 /// # Errors
-/// As [`run::stabilize`].
+/// As [`propose`] and [`run::stabilize`].
 pub fn run(args: Args) -> anyhow::Result<()> {
     let settings = args.settings()?;
     video::require_tools()?;
@@ -123,12 +130,56 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let cancel = progress::cancel_on_interrupt()?;
     let meter = Meter::new(source.frames());
     let controls = Controls { progress: &|progress| meter.show(progress), cancel: &cancel };
-    let report = run::stabilize(&source, &evidence, &settings, &args.out, &args.export, &controls)?;
+    let auto = propose(&source, &evidence, &settings, &controls)?;
+    if let Some(proposed) = &auto {
+        meter.finish();
+        std::io::stdout().write_all(trade_off(&proposed.proposal).as_bytes()).context("cannot print the trade-off")?;
+    }
+    let meter = Meter::new(source.frames());
+    let controls = Controls { progress: &|progress| meter.show(progress), cancel: &cancel };
+    let report = run::stabilize(&source, &evidence, &settings, auto, &args.out, &args.export, &controls)?;
     meter.finish();
     for warning in &report.warnings {
         eprintln!("warning: {warning}");
     }
     std::io::stdout().write_all(summary(&report, &args.out).as_bytes()).context("cannot print the summary")
+}
+
+/// All that was tried, best first, and why the proposed one.
+fn trade_off(proposal: &Proposal) -> String {
+    let stretches = proposal.stretches.iter().map(|s| format!("{} to {}", s.first, s.first + s.frames - 1));
+    let stretches = stretches.collect::<Vec<_>>().join(", ");
+    let mut text = format!("methods tried on frames {stretches}\n");
+    text += &format!(
+        "  {:<38} {:>8} {:>12} {:>12} {:>10} {:>9}\n",
+        "", "quality", "instability,", "instability,", "agreement", "ms/frame"
+    );
+    text +=
+        &format!("  {:<38} {:>8} {:>12} {:>12} {:>10}\n", "", "estimate", "motion-comp.", "neighbours", "with input");
+    let mut order: Vec<usize> = (0..proposal.candidates.len()).collect();
+    order.sort_by(|&a, &b| proposal.candidates[b].score.total_cmp(&proposal.candidates[a].score));
+    let percent = |share: Option<f32>| share.map_or("–".into(), |s| format!("{:.1} %", 100.0 * s));
+    for index in order {
+        let candidate = &proposal.candidates[index];
+        text += &format!(
+            "{} {:<38} {:>8.3} {:>12} {:>12} {:>10.3} {:>9.1}\n",
+            if index == proposal.chosen { "▸" } else { " " },
+            candidate.label(),
+            candidate.score,
+            percent(candidate.motion_compensated_instability),
+            percent(candidate.instability),
+            candidate.agreement,
+            1000.0 * candidate.seconds_per_frame,
+        );
+    }
+    let label = proposal.candidates[proposal.chosen].label();
+    text + &match proposal.reason {
+        Reason::HighestScore => format!("proposed: {label}: its estimate of quality is the highest\n"),
+        Reason::DefaultWithinMargin => {
+            format!("proposed: {label}: the default, and no estimate is higher by more than {MARGIN}\n")
+        }
+        Reason::NothingSeen => format!("proposed: {label}: the default, since the sample has no mask at all\n"),
+    }
 }
 
 fn summary(report: &Report<DeviceReport>, out: &std::path::Path) -> String {

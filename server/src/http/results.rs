@@ -3,6 +3,7 @@
 use axum::{
     Router,
     extract::{Path, Request, State},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -20,18 +21,19 @@ pub(super) fn router() -> Router<App> {
 }
 
 /// Files that can be had by name.
-const FILES: [&str; 2] = ["overlay.mp4", "metrics.json"];
+const FILES: [&str; 3] = ["overlay.mp4", "metrics.json", "auto.svg"];
 
 async fn results(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     let job = completed(&app, &id)?;
     let id = job.job_id;
     let report = report(app, &job).await?;
     let frames = |kind| format!("/api/frames/{id}/{kind}/{{num}}");
-    Ok(fresh_json(json!({
+    let mut answer = json!({
         "job_id": id,
         "status": job.status,
         "filename": job.filename,
         "settings": job.settings,
+        "auto": report["auto"],
         "classes": job.classes,
         "frames": job.video.frames,
         "summary": report["summary"],
@@ -48,13 +50,17 @@ async fn results(State(app): State<App>, Path(id): Path<String>) -> Result<Respo
             "overlay_stabilized": frames("overlay_stabilized"),
             "difference": frames("difference"),
         },
-    })))
+    });
+    if !report["auto"].is_null() {
+        answer["links"]["auto_plot"] = format!("/api/results/{id}/auto.svg").into();
+    }
+    Ok(fresh_json(answer))
 }
 
 async fn metrics(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     let job = completed(&app, &id)?;
     let mut report = report(app, &job).await?;
-    let summary = report["summary"].take();
+    let (summary, auto) = (report["summary"].take(), report["auto"].take());
     Ok(fresh_json(json!({
         "job_id": job.job_id,
         "before": summary["before"],
@@ -62,6 +68,7 @@ async fn metrics(State(app): State<App>, Path(id): Path<String>) -> Result<Respo
         "improvement_percent": summary["improvement_percent"],
         "scene_cuts": summary["scene_cuts"],
         "mean_trust": summary["mean_trust"],
+        "auto": auto,
         "frames": report["frames"].take(),
     })))
 }
@@ -76,6 +83,10 @@ async fn artefact(
         return Err(Problem::invalid("file", file, &FILES.join(", ")));
     };
     let path = app.jobs.store().output(job.job_id).join(name);
+    if !path.is_file() {
+        let message = format!("this job has no {name}: its method was chosen, not proposed");
+        return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", message));
+    }
     match ServeFile::new(path).try_call(request).await {
         Ok(response) => Ok(fresh(response.into_response())),
         Err(error) => Err(Error::io("read", name.as_ref())(error).into()),

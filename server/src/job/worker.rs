@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use steadymask_core::Settings;
+use steadymask_core::{Method, Settings};
 use steadymask_models::Segmenter;
 use uuid::Uuid;
 
@@ -16,6 +16,7 @@ use super::{Job, Stage, Store};
 use crate::{
     Error, Result,
     evidence::{Evidence, Kept},
+    propose::propose,
     run::{self, CancelToken, Controls, Progress},
     source::Source,
 };
@@ -280,8 +281,13 @@ impl Jobs {
             }
             Task::Stabilize(settings) => {
                 let kept = Evidence::Kept(Kept::open(&store.probabilities(id))?);
-                run::stabilize(&source, &kept, &settings, &store.output(id), &[], &controls)?;
-                Ok(Box::new(move |job| job.completed(settings)))
+                if settings.method == Method::Auto {
+                    self.update(id, |entry| entry.job.message = "trying methods on a sample".into());
+                }
+                let auto = propose(&source, &kept, &settings, &controls)?;
+                self.update(id, |entry| entry.job.begin());
+                let report = run::stabilize(&source, &kept, &settings, auto, &store.output(id), &[], &controls)?;
+                Ok(Box::new(move |job| job.completed(report.settings)))
             }
         }
     }

@@ -35,12 +35,13 @@ impl Decoder {
         Self::start(path, video, &[], Pixels::I420)
     }
 
-    /// Frame `index` alone; decodes from the key frame before it, or, in containers without an index, from the start.
+    /// Frame `index` and those that follow; decodes from the key frame before it, or, in containers without an index,
+    /// from the start.
     ///
     /// # Errors
-    /// As [`Self::open`] and the iterator; [`Error::NoFrames`] when there is no such frame.
-    pub fn frame(path: &Path, video: &Video, index: usize) -> Result<Plane<Rgb>> {
-        let (mut decoder, skip) = match video.times.get(index) {
+    /// As [`Self::open`].
+    pub fn open_at(path: &Path, video: &Video, index: usize) -> Result<std::iter::Skip<Self>> {
+        let (decoder, skip) = match video.times.get(index) {
             Some(&time) if video.indexed && index > 0 && time.is_finite() => {
                 // Halfway back to the frame before, so that rounding cannot lose it.
                 let seek = format!("{:.6}", (time + video.times[index - 1]) / 2.0);
@@ -49,7 +50,7 @@ impl Decoder {
             }
             _ => (Self::open(path, video)?, index),
         };
-        decoder.nth(skip).unwrap_or_else(|| Err(Error::NoFrames { name: video.name.clone() }))
+        Ok(decoder.skip(skip))
     }
 
     fn start(path: &Path, video: &Video, seek: &[OsString], pixels: Pixels) -> Result<Self> {
