@@ -11,6 +11,7 @@ use std::{
 
 use common::{LIMIT, ffmpeg, json, names, run, sample, steadymask, temp};
 use serde_json::{Value, json};
+use steadymask_core::Settings;
 use ureq::{Agent, Body, http::Response};
 
 /// A server of its own on a free port; killed at the end.
@@ -200,7 +201,9 @@ fn from_upload_to_results() {
     assert_eq!(auto["stretches"], json!([{ "first": 0, "frames": 12 }]));
     let candidates = auto["candidates"].as_array().expect("candidates");
     let chosen = &candidates[auto["chosen"].as_u64().expect("index") as usize];
-    assert_eq!(results["settings"], chosen["settings"]);
+    // As f32: JSON may have been through f64.
+    let settings = |of: &Value| serde_json::from_value::<Settings>(of.clone()).expect("settings");
+    assert_eq!(settings(&results["settings"]), settings(&chosen["settings"]));
     assert!(candidates.len() >= 10 && candidates.iter().all(|c| c["score"].is_number()), "{auto}");
     assert!(server.get_bytes(&plot).starts_with(b"<svg"));
 

@@ -77,7 +77,7 @@ fn auto_tells_the_trade_off_and_runs_what_it_proposes() {
     let said = stabilize_masks(&clip, &masks, &out, &["--method", "auto", "--look-ahead", "4"]);
     said.succeeds();
     assert!(said.out.starts_with("methods tried on frames 8 to 23, 42 to 57, 75 to 90\n"), "{}", said.out);
-    check_results(&out, 100, (160, 120));
+    assert_eq!(names(&out.join("masks")).len(), 100);
     let metrics = json(&out.join("metrics.json"));
     let auto = &metrics["auto"];
     let candidates = auto["candidates"].as_array().expect("candidates");

@@ -96,9 +96,9 @@ export class Video {
         }
     }
 
-    /** All frames from the first on. */
-    frames() {
-        return new Frames(this);
+    /** The frames from the one that is shown at `start` seconds on; all frames where it is undefined. */
+    frames(start) {
+        return new Frames(this, start);
     }
 
     /** The frame that is shown at `time` seconds, upright, as an ImageBitmap; null where there is none. */
@@ -141,9 +141,9 @@ export class Video {
 
 /** The frames of a video, one after another. */
 export class Frames {
-    constructor(video) {
+    constructor(video, start) {
         this.video = video;
-        this.samples = video.sink.samples();
+        this.samples = video.sink.samples(start);
         this.count = 0;
     }
 

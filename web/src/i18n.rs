@@ -121,6 +121,7 @@ texts! {
     keep: "Keep", "Что оставить";
     everything: "Everything", "Всё";
     method: "Method", "Метод";
+    method_auto: "Auto: try methods on a sample", "Авто: испытать методы на выборке";
     method_none: "None: masks as they came", "Без стабилизации";
     method_moving_average: "Moving average", "Скользящее среднее";
     method_median: "Median", "Медиана";
@@ -128,6 +129,8 @@ texts! {
     method_uncertainty: "Uncertainty-weighted smoothing", "Сглаживание по неуверенности";
     method_hysteresis: "Hysteresis and persistence", "Гистерезис и постоянство";
     method_consensus: "Motion-compensated consensus", "Консенсус с учётом движения";
+    about_auto: "Tries every method on a few stretches of the clip, shows the trade-off, and goes on with the best",
+        "Испытывает все методы на нескольких отрезках видео, показывает сравнение и продолжает с лучшим";
     about_none: "What the network says, frame by frame", "То, что говорит сеть, кадр за кадром";
     about_moving_average: "Mean of neighbouring frames; calm, but trails behind motion",
         "Среднее соседних кадров; спокойно, но отстаёт от движения";
@@ -161,6 +164,7 @@ texts! {
 
     preparing: "Preparing the network…", "Готовим сеть…";
     running: "Stabilizing", "Стабилизация";
+    trying: "Trying methods on a sample", "Испытываем методы на выборке";
     progress: "{} of {} frames", "{} из {} кадров";
     speed: "{} frames a second", "{} кадра в секунду";
     time_left: "{} left", "осталось {}";
@@ -195,6 +199,26 @@ texts! {
         "Нестабильность с учётом движения по кадрам: в среднем {} до, {} после";
     scene_cut: "Scene cut", "Смена сцены";
     worst_frames: "Most flicker at frame", "Сильнее всего на кадрах";
+
+    trade_off: "Methods tried on a sample", "Методы, испытанные на выборке";
+    proposed: "Proposed: {}", "Предложено: {}";
+    proposed_highest: "Its estimated quality was the highest on {} sampled frames",
+        "Его оценка качества оказалась лучшей на выборке из {} кадров";
+    proposed_default: "The default: on {} sampled frames nothing was estimated to be clearly better",
+        "Метод по умолчанию: на выборке из {} кадров ничто не оказалось заметно лучше";
+    proposed_nothing: "The default: nothing was found on {} sampled frames, so there is nothing to compare",
+        "Метод по умолчанию: на выборке из {} кадров ничего не найдено, сравнивать нечего";
+    trade_off_plot: "Estimated quality against steadiness of {} candidates; proposed: {}. The table below tells the same",
+        "Оценка качества и устойчивость, вариантов: {}; предложено: {}. То же в таблице ниже";
+    quality: "Estimated quality", "Оценка качества";
+    steadiness: "Steadiness along the motion", "Устойчивость вдоль движения";
+    agreement: "Agreement with masks as they came", "Совпадение с исходными масками";
+    legend_proposed: "Proposed", "Предложено";
+    legend_tried: "Tried", "Испытано";
+    legend_before: "Masks as they came", "Маски без обработки";
+    trade_off_table: "All figures", "Все числа";
+    trade_off_note: "Quality is estimated without ground truth and ranks; steadiness does not: an empty mask is perfectly steady",
+        "Качество оценено без эталона и определяет порядок; устойчивость не определяет: пустая маска совершенно устойчива";
 
     metrics: "Metrics", "Метрики";
     metric: "Metric", "Метрика";

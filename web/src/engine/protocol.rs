@@ -6,8 +6,11 @@
 
 use js_sys::Array;
 use serde::{Deserialize, Serialize};
+#[cfg(doc)]
+use steadymask_core::Method;
 use steadymask_core::{
     Settings, Timings,
+    auto::Proposal,
     metric::{FrameMetrics, Summary},
 };
 use wasm_bindgen::JsValue;
@@ -18,8 +21,8 @@ use web_sys::{Blob, ImageBitmap};
 pub enum Command {
     /// Look at a video. Answer: [`Event::Opened`] or [`Event::Failed`]. Drops what an earlier video left.
     Open(#[serde(with = "serde_wasm_bindgen::preserve")] Blob),
-    /// Segment and stabilise the open video. Answer: [`Event::Progress`] and [`Event::Frame`]s, then
-    /// [`Event::Finished`], [`Event::Cancelled`] or [`Event::Failed`]. Can be given again with other settings.
+    /// Segment and stabilise the open video. Answer: [`Event::Progress`] and [`Event::Frame`]s, for [`Method::Auto`]
+    /// [`Event::Proposed`] before the first frame, then [`Event::Finished`], [`Event::Cancelled`] or [`Event::Failed`]. Can be given again with other settings.
     Start(Settings),
     /// Stop what is running: a run or an export. Answer: [`Event::Cancelled`], at once.
     Cancel,
@@ -57,6 +60,8 @@ pub enum Event {
     Opened(Clip),
     /// How far the run is, after each frame that went in.
     Progress(Progress),
+    /// What the run will use, and all that was tried: once, before its first frame, for [`Method::Auto`].
+    Proposed(Box<Proposal>),
     /// A frame is finished. Each index comes once, in order, late by the look-ahead.
     Frame(Frame),
     /// The run is over, and its results can be seen and exported.
@@ -117,6 +122,8 @@ pub struct Clip {
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
+    /// Whether methods are still being tried on a sample; frames are then those of the sample.
+    pub trying: bool,
     /// Frames that went through the network.
     pub done: usize,
     /// Frames of the clip.

@@ -9,6 +9,9 @@ use web_sys::{Blob, ImageBitmap};
 
 use crate::engine::protocol::{Clip, Failure, FailureCode};
 
+/// Decoders count in microseconds: a frame is asked for a little later, so that rounding does not give the one before.
+const ROUNDING_SECONDS: f64 = 1e-5;
+
 /// An opened video.
 pub struct Video {
     script: script::Video,
@@ -51,14 +54,20 @@ impl Video {
     /// # Errors
     /// [`FailureCode::Damaged`] where it cannot be decoded.
     pub async fn bitmap(&self, seconds: f64) -> Result<ImageBitmap, Failure> {
-        // Decoders count in microseconds: a little later, so that rounding does not give the frame before.
-        let bitmap = self.script.bitmap(seconds + 1e-5).await.map_err(failure_of)?;
+        let bitmap = self.script.bitmap(seconds + ROUNDING_SECONDS).await.map_err(failure_of)?;
         bitmap.ok_or_else(|| Failure::new(FailureCode::Damaged, format!("There is no frame at {seconds} s")))
     }
 
     /// All frames, from the first on.
     pub fn frames(&self) -> Frames {
-        Frames { script: self.script.frames(), rotation: self.rotation }
+        Frames { script: self.script.frames(None), rotation: self.rotation }
+    }
+
+    /// The frames from frame `index` on.
+    pub fn frames_from(&self, index: usize) -> Frames {
+        // The first may lie before what an edit list shows, where only decoding from the start finds it.
+        let start = (index > 0).then(|| self.time_of(index) + ROUNDING_SECONDS);
+        Frames { script: self.script.frames(start), rotation: self.rotation }
     }
 }
 
@@ -240,7 +249,7 @@ mod script {
         #[wasm_bindgen(method, catch)]
         pub async fn bitmap(this: &Video, seconds: f64) -> Result<Option<ImageBitmap>, JsValue>;
         #[wasm_bindgen(method)]
-        pub fn frames(this: &Video) -> Frames;
+        pub fn frames(this: &Video, start: Option<f64>) -> Frames;
         #[wasm_bindgen(method)]
         pub fn close(this: &Video);
 

@@ -7,6 +7,7 @@ pub mod format;
 mod icon;
 mod plot;
 mod progress;
+mod scatter;
 
 pub use choice::Choice;
 pub use compare::Compare;
@@ -14,3 +15,4 @@ pub use drop_zone::{DropZone, FileButton, dropped_file};
 pub use icon::{Icon, IconName};
 pub use plot::{Lines, Plot};
 pub use progress::{Progress, milestone};
+pub use scatter::{Axis, Dot, Scatter};

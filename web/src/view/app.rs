@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use gloo_events::EventListener;
 use gloo_timers::callback::Timeout;
-use steadymask_core::Settings;
+use steadymask_core::{Settings, auto::Proposal};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{File, HtmlElement, window};
@@ -19,6 +19,7 @@ use super::{
     series::Series,
     settings::{SettingsView, class_refusal},
     stability::{Charted, Stability},
+    trade_off::TradeOff,
     viewer::{Shown, Viewer},
     welcome::Welcome,
 };
@@ -131,8 +132,10 @@ struct Video {
     charted: Charted,
     /// When it was plotted during a run, in seconds.
     charted_at: f64,
-    /// The settings of the run that the series is of.
+    /// The settings of the run that the series is of, as asked for.
     ran_with: Option<Settings>,
+    /// What was tried before that run.
+    proposal: Option<Rc<Proposal>>,
     current: usize,
     shown: Option<Shown>,
     /// When a frame was last asked for, in seconds.
@@ -152,6 +155,7 @@ impl Video {
             charted_at: 0.0,
             series: Series::default(),
             ran_with: None,
+            proposal: None,
             current: 0,
             shown: None,
             asked_at: 0.0,
@@ -164,6 +168,7 @@ impl Video {
     fn restart(&mut self, settings: Option<Settings>) {
         self.follow = settings.is_some();
         self.ran_with = settings;
+        self.proposal = None;
         self.series = Series::default();
         self.chart();
     }
@@ -411,6 +416,11 @@ impl App {
                 self.stage = Stage::Running(Some(progress));
                 return self.follow();
             }
+            Event::Proposed(proposal) => {
+                if let Some(video) = self.video.as_mut().filter(|_| matches!(self.stage, Stage::Running(_))) {
+                    video.proposal = Some(Rc::from(proposal));
+                }
+            }
             Event::Frame(frame) => {
                 if let Some(video) = &mut self.video {
                     video.series.push(frame.timestamp_seconds, &frame.metrics);
@@ -598,6 +608,9 @@ impl App {
                             <Stability charted={video.charted.clone()} current={video.current} {on_frame} />
                         }
                     </Viewer>
+                    if let Some(proposal) = &video.proposal {
+                        <TradeOff proposal={proposal.clone()} />
+                    }
                     if let Some(finished) = finished {
                         <Metrics summary={finished.summary.clone()} />
                     }
@@ -662,9 +675,14 @@ impl App {
             if let Some(seconds) = progress.eta_seconds {
                 figures.push(fill(texts.time_left, &[&format::clock(seconds)]).into());
             }
-            announcement = format!("{} {} %", texts.running, milestone(share(progress))).into();
+            let running = if progress.trying { texts.trying } else { texts.running };
+            announcement = format!("{running} {} %", milestone(share(progress))).into();
         }
-        let label = if progress.is_some() { texts.running } else { texts.preparing };
+        let label = match progress {
+            None => texts.preparing,
+            Some(progress) if progress.trying => texts.trying,
+            Some(_) => texts.running,
+        };
         html! {
             <ui::Progress {label} share={progress.map(share)} {figures} {announcement}>
                 <button type="button" class="button" onclick={context.link().callback(|_: MouseEvent| Message::Cancel)} data-testid="cancel">

@@ -72,7 +72,8 @@ impl Field {
             Self::Alpha => method == Method::Exponential,
             Self::Ratio => method == Method::Uncertainty,
             Self::High | Self::Low => method == Method::Hysteresis,
-            Self::LookAhead | Self::Decay | Self::ColorSigma => method == Method::Consensus,
+            Self::LookAhead | Self::ColorSigma => matches!(method, Method::Consensus | Method::Auto),
+            Self::Decay => method == Method::Consensus,
         }
     }
 

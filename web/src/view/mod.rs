@@ -12,6 +12,7 @@ mod results;
 mod series;
 mod settings;
 mod stability;
+mod trade_off;
 mod viewer;
 mod welcome;
 

@@ -119,10 +119,9 @@ struct FormProps {
     on_change: Callback<Form>,
 }
 
-#[component]
-fn MethodView(props: &FormProps) -> Html {
-    let (_, texts) = use_language();
-    let words = |method| match method {
+/// The name of a method, and what it does.
+pub fn method_words(method: Method, texts: &Texts) -> (&'static str, &'static str) {
+    match method {
         Method::None => (texts.method_none, texts.about_none),
         Method::MovingAverage => (texts.method_moving_average, texts.about_moving_average),
         Method::Median => (texts.method_median, texts.about_median),
@@ -130,7 +129,13 @@ fn MethodView(props: &FormProps) -> Html {
         Method::Uncertainty => (texts.method_uncertainty, texts.about_uncertainty),
         Method::Hysteresis => (texts.method_hysteresis, texts.about_hysteresis),
         Method::Consensus => (texts.method_consensus, texts.about_consensus),
-    };
+        Method::Auto => (texts.method_auto, texts.about_auto),
+    }
+}
+
+#[component]
+fn MethodView(props: &FormProps) -> Html {
+    let (_, texts) = use_language();
     let onchange = {
         let (form, on_change) = (props.form.clone(), props.on_change.clone());
         Callback::from(move |event: Event| {
@@ -146,11 +151,11 @@ fn MethodView(props: &FormProps) -> Html {
         <div class="field">
             <label for="method">{ texts.method }</label>
             <select id="method" {onchange} data-testid="method" aria-describedby="method-about">
-                { for Method::ALL.iter().map(|&method| html! {
-                    <option value={method.name()} selected={method == chosen}>{ words(method).0 }</option>
+                { for std::iter::once(Method::Auto).chain(Method::ALL).map(|method| html! {
+                    <option value={method.name()} selected={method == chosen}>{ method_words(method, texts).0 }</option>
                 }) }
             </select>
-            <p class="hint" id="method-about">{ words(chosen).1 }</p>
+            <p class="hint" id="method-about">{ method_words(chosen, texts).1 }</p>
             <RefusalView field={Field::Method} form={props.form.clone()} />
         </div>
     }

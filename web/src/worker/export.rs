@@ -42,6 +42,7 @@ impl Open {
             version: env!("CARGO_PKG_VERSION"),
             input: self.name.clone(),
             settings: run.settings.clone(),
+            auto: run.auto.clone(),
             threshold: run.settings.threshold(),
             model: Some(network.segmenter.info().name.clone()),
             device: Some(network.device.clone()),

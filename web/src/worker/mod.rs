@@ -3,6 +3,7 @@
 
 mod export;
 mod gray;
+mod propose;
 mod run;
 
 use futures_channel::mpsc::unbounded;

@@ -1,5 +1,7 @@
 use steadymask_core::{
-    RAW_LEVEL, Settings, Stabilizer, Timings, full_mask,
+    Method, RAW_LEVEL, Settings, Stabilizer, Timings,
+    auto::Proposal,
+    full_mask,
     metric::{FrameMetrics, Summary},
     resize, union_of,
     upsample::full_labels,
@@ -15,6 +17,8 @@ use crate::{
 /// What was made of a video: masks as PNG files, which are far smaller than pictures, and numbers.
 pub struct Run {
     pub settings: Settings,
+    /// What was tried to find them.
+    pub auto: Option<Proposal>,
     /// Size of frames and masks, upright, in pixels.
     pub size: (usize, usize),
     pub frames: Vec<Kept>,
@@ -44,7 +48,16 @@ impl Open {
         let ids =
             segmenter.class_ids(&settings.classes).map_err(|e| Failure::new(FailureCode::Settings, e.to_string()))?;
         let start = now();
-        let mut lap = Lap(start);
+        let auto = match settings.method {
+            Method::Auto => match self.propose(settings, &ids, segmenter, inbox).await? {
+                None => return Ok(Ending::Cancelled),
+                proposal => proposal,
+            },
+            _ => None,
+        };
+        let settings = &auto.as_ref().map_or(settings, Proposal::settings).clone();
+        let propose = (now() - start) / 1000.0;
+        let mut lap = Lap(now());
         let mut frames = self.video.frames();
         // Masks need the frames at full size, as many frames later as the method looks ahead: they are decoded a second
         // time, which keeps memory bounded.
@@ -52,7 +65,7 @@ impl Open {
         let total = self.video.clip().frames;
         let mut times = Vec::new();
         let mut machine: Option<(Stabilizer, Run)> = None;
-        let mut first_done = start;
+        let mut first_done = now();
 
         while let Some(decoded) = frames.next().await? {
             times.push(decoded.timestamp_seconds);
@@ -97,7 +110,7 @@ impl Open {
             }
             let total = total.max(done);
             let eta_seconds = frames_per_second.map(|speed| (total - done) as f64 / speed);
-            post(&Event::Progress(Progress { done, total, frames_per_second, eta_seconds }));
+            post(&Event::Progress(Progress { trying: false, done, total, frames_per_second, eta_seconds }));
             if self.interrupted(inbox, Some(run)).await {
                 return Ok(Ending::Cancelled);
             }
@@ -115,7 +128,9 @@ impl Open {
             }
         }
         run.timings.write += lap.seconds();
+        run.timings.propose = if auto.is_some() { propose } else { 0.0 };
         run.timings.total = (now() - start) / 1000.0;
+        run.auto = auto;
         run.summary = Some(summary.clone());
         if times.len() < total {
             let decoded = times.len();
@@ -134,6 +149,7 @@ impl Run {
         let stabilizer = Stabilizer::new(settings, width, height, classes)?;
         let run = Self {
             settings: settings.clone(),
+            auto: None,
             size,
             frames: Vec::new(),
             metrics: Vec::new(),
