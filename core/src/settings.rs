@@ -178,10 +178,9 @@ impl Settings {
             (Method::None, _) => Some([0; 2]),
             (Method::MovingAverage | Method::Median, _) => Some([self.window_size as usize / 2; 2]),
             (Method::Consensus, LookAhead::Frames(frames)) => Some([Consensus::OVERLAP, frames as usize]),
-            (
-                Method::Consensus | Method::Exponential | Method::Uncertainty | Method::Hysteresis | Method::Auto,
-                _,
-            ) => None,
+            (Method::Consensus | Method::Exponential | Method::Uncertainty | Method::Hysteresis | Method::Auto, _) => {
+                None
+            }
         }
     }
 
