@@ -5,9 +5,9 @@ use yew::prelude::*;
 /// One of the things.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dot {
-    /// Its value to the right.
+    /// Its value to the right, 0 to 1.
     pub x: f64,
-    /// Its value upwards.
+    /// Its value upwards, 0 to 1.
     pub y: f64,
     /// What it is, in words.
     pub label: AttrValue,
@@ -62,7 +62,7 @@ pub fn Scatter(props: &ScatterProps) -> Html {
     }
 }
 
-/// The values that an axis shows.
+/// The values that an axis shows, between 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Span {
     low: f64,
@@ -77,7 +77,7 @@ impl Span {
             return Self { low: 0.0, high: 1.0 };
         }
         let room = (0.06 * (high - low)).max(0.005);
-        Self { low: low - room, high: high + room }
+        Self { low: (low - room).max(0.0), high: (high + room).min(1.0) }
     }
 
     /// How far along the axis a value lies, 0 to 1.
@@ -95,6 +95,7 @@ mod tests {
         let span = Span::of([0.2, 0.7, 0.4].into_iter());
         assert!((span.low - 0.17).abs() < 1e-9 && (span.high - 0.73).abs() < 1e-9, "{span:?}");
         assert!(span.share(0.2) > 0.0 && span.share(0.7) < 1.0);
+        assert_eq!(Span::of([0.0, 1.0].into_iter()), Span { low: 0.0, high: 1.0 });
         let one = Span::of([0.5, 0.5].into_iter());
         assert!((one.share(0.5) - 0.5).abs() < 1e-9, "a single value lies in the middle");
         assert_eq!(Span::of(std::iter::empty()), Span { low: 0.0, high: 1.0 });
