@@ -15,7 +15,7 @@ use steadymask_core::{
 
 use crate::{
     Error, Result,
-    evaluate::plot,
+    evaluate::plot::{self, Corner, Groups},
     evidence::Evidence,
     picture,
     run::{CancelToken, Controls, Evident, Numbered, Progress, through_evidence},
@@ -87,7 +87,9 @@ pub(crate) fn write_plot(folder: &Path, proposal: Option<&Proposal>) -> Result<(
         y: candidate.score,
     });
     let axes = ["steadiness along motion (does not rank)", "estimated quality (ranks)"];
-    let svg = plot::scatter("Methods tried on a sample", axes, &["tried", "proposed"], &points.collect::<Vec<_>>());
+    // Good candidates lie to the right and above, where the names of the groups would be in the way.
+    let groups = Groups { names: &["tried", "proposed"], corner: Corner::UpperLeft };
+    let svg = plot::scatter("Methods tried on a sample", axes, &groups, &points.collect::<Vec<_>>());
     picture::write_whole(&path, svg.as_bytes())
 }
 
