@@ -18,6 +18,7 @@ pub(crate) struct Array {
 }
 
 /// Most bytes that a file of weights may have, or its tensors may take: several times the largest network known.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) const LARGEST: u64 = 2 << 30;
 
 impl StateDict {
