@@ -29,7 +29,7 @@ pub const STRETCH_FRAMES: usize = 16;
 pub fn stretches(frames: usize) -> Vec<Range<usize>> {
     match frames {
         0 => Vec::new(),
-        frames if frames <= STRETCHES * STRETCH_FRAMES => vec![0..frames],
+        frames if frames <= STRETCHES * STRETCH_FRAMES => std::iter::once(0..frames).collect(),
         frames => {
             let start = |i: usize| ((2 * i + 1) * frames / STRETCHES - STRETCH_FRAMES) / 2;
             (0..STRETCHES).map(|i| start(i)..start(i) + STRETCH_FRAMES).collect()

@@ -113,8 +113,7 @@ vectorised! {
     /// Where the vectors lead that start at `(x, y)`, `(x + 1, y)` and so on, in a plane of `width`×`height`.
     fn locate(vectors: &[[f32; 2]], x: f32, y: f32, width: usize, height: usize, places: &mut Places) {
         let vectors = &vectors[..vectors.len().min(AT_A_TIME)];
-        for i in 0..vectors.len() {
-            let [u, v] = vectors[i];
+        for (i, &[u, v]) in vectors.iter().enumerate() {
             let (left, fx) = split(x + i as i32 as f32 + u, width as i32);
             let (top, fy) = split(y + v, height as i32);
             places.first[i] = (top * width as i32 + left) as u32;
