@@ -199,10 +199,9 @@ impl Job {
                 let settings = Settings { look_ahead, ..Settings::default() };
                 Box::new(move |check| {
                     let mut estimator = MotionEstimator::new(settings.color_sigma);
-                    let mut filter = filter::from_settings(&settings, 0);
+                    let mut filter = filter::from_settings(&settings, 0).expect("default settings");
                     let mut take = |planes: Vec<Plane<u8>>| check.plane(&planes[0]);
                     for (rgb, probability) in rgb.iter().zip(&probabilities) {
-                        filter.show(rgb);
                         filter.show(rgb);
                         let motion = estimator.push(rgb.clone()).map(Into::into);
                         filter.push(std::slice::from_ref(probability), motion.as_ref()).into_iter().for_each(&mut take);
