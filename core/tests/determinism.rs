@@ -65,9 +65,9 @@ fn hash_of_everything() -> u64 {
     }
 
     let clock = || 0.0;
-    let mut trial = Trial::new(&Settings::default(), WIDTH, HEIGHT, 2).unwrap();
+    let mut trial = Trial::new(&Settings::default(), WIDTH, HEIGHT, 2).expect("a small clip");
     for (index, (frame, probabilities)) in synthetic::clip().into_iter().enumerate() {
-        trial.push(index, frame, &probabilities, &clock).unwrap();
+        trial.push(index, frame, &probabilities, &clock).expect("frames of one size");
     }
     hash.debug(&trial.finish(&clock));
 
