@@ -63,7 +63,7 @@ fn clip(name: &str) -> Option<Clip> {
 
 impl Clip {
     fn filtered(&self, raw: &[Plane<u8>], settings: &Settings) -> Vec<BitMask> {
-        let mut filter = filter::from_settings(settings, 0);
+        let mut filter = filter::from_settings(settings, 0).expect("a filter");
         let mut out = Vec::new();
         for ((plane, motion), frame) in raw.iter().zip(&self.motions).zip(&self.frames) {
             filter.show(frame);

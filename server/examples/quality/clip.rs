@@ -195,7 +195,7 @@ impl Shown<'_> {
 
     /// The filter's probabilities at work size.
     fn fused(&self, settings: &Settings) -> Vec<Vec<Plane<u8>>> {
-        let mut filter = filter::from_settings(settings, 0);
+        let mut filter = filter::from_settings(settings, 0).expect("a row of the table is a filter");
         let mut fused = Vec::new();
         for (index, (planes, seen)) in self.raw.iter().zip(self.seen).enumerate() {
             filter.show(&self.small[index]);
