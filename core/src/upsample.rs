@@ -21,11 +21,11 @@ pub const REACH: usize = 6;
 /// Work pixels no further than this from another label make the band.
 pub const BAND: usize = 2;
 /// Sum of the differences in red, green and blue from which on a work pixel has no say.
-pub const COLOR_RANGE: i16 = 120;
+pub const COLOR_RANGE: i16 = 160;
 /// How far over its rivals an enlarged probability must be to have its full voice.
 pub const SURE: i32 = 32;
 /// The full voice of the enlarged probabilities, in sixteenths of all the votes cast.
-pub const VOICE: i32 = 6;
+pub const VOICE: i32 = 10;
 
 /// Work pixels asked in a row, and rows of them.
 const ASKED: usize = REACH + 1;
@@ -41,7 +41,7 @@ const TAPS: usize = 8;
 /// Σ c(x, q) · s(x, q) · \[L(q) = ℓ\] + ⅜ · min(1, m(x) / 32) · \[M(x) = ℓ\] · Σ c(x, q) · s(x, q),
 ///
 /// summed over every second column and row of the window of 13 by 13 work pixels around x. Here
-/// c = max(0, 1 − d / 120)², with d the sum of the differences in red, green and blue between x and q;
+/// c = max(0, 1 − d / 160)², with d the sum of the differences in red, green and blue between x and q;
 /// s = (1 − u²)² · (1 − v²)², with (u, v) the distance in units of 7 work pixels;
 /// M the label of the enlarged probabilities, which lead by m levels of 255. Of equals M wins, then the lowest label.
 ///

@@ -16,7 +16,7 @@ use steadymask_core::{
 use synthetic::{HEIGHT, WIDTH};
 
 /// What every platform must give. A change here means that results change: say so where it is made.
-const EXPECTED: u64 = 0x17809289eb6443a6;
+const EXPECTED: u64 = 0x68dc6850078af5aa;
 
 /// FNV-1a, 64 bits.
 struct Hash(u64);

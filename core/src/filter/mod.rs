@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 pub use components::{Connectivity, Run, components};
 pub use consensus::{
-    Consensus, DISAGREEMENT_GAIN, DISPUTE, LEAST_PEAK_SHARE, LEAST_PROBABILITY, LEAST_WEIGHT, PAST_BLOCK, PEAK_SHARE,
+    Consensus, DISAGREEMENT_GAIN, LEAST_PEAK_SHARE, LEAST_PROBABILITY, LEAST_WEIGHT, PAST_BLOCK, PEAK_SHARE,
     SECOND_DECAY, WINDOW,
 };
 pub use exponential::Exponential;

@@ -3,8 +3,8 @@
 use crate::{
     BitMask, Motion, Plane, Rgb,
     filter::{
-        DISAGREEMENT_GAIN, DISPUTE, LEAST_PEAK_SHARE, LEAST_PROBABILITY, LEAST_WEIGHT, PAST_BLOCK, PEAK_SHARE,
-        SECOND_DECAY, SMALL_SHARE, VOTES, WINDOW,
+        DISAGREEMENT_GAIN, LEAST_PEAK_SHARE, LEAST_PROBABILITY, LEAST_WEIGHT, PAST_BLOCK, PEAK_SHARE, SECOND_DECAY,
+        SMALL_SHARE, VOTES, WINDOW,
     },
     flow::{Flow, TRUSTED, warp},
 };
@@ -119,7 +119,7 @@ pub fn consensus(
         });
         let means: f64 = mean[t].data().iter().map(|&p| f64::from(p)).sum();
         let dispute = variances.sum::<f64>() / means.max(1.0);
-        let peak_share = (f64::from(PEAK_SHARE) - f64::from(DISPUTE) * dispute).max(f64::from(LEAST_PEAK_SHARE));
+        let peak_share = (f64::from(PEAK_SHARE) - dispute).max(f64::from(LEAST_PEAK_SHARE));
         let share = |x, y| {
             let most = f64::from(local_maximum(&disagreement, side / 10, x, y, u8::cmp));
             (most / 255.0 * f64::from(DISAGREEMENT_GAIN)).min(1.0)

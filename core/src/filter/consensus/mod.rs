@@ -25,9 +25,9 @@ use crate::{LookAhead, Motion, Plane, Rgb};
 ///
 /// An object that is often missed still reaches only a low probability, so ½ is no dividing line yet. It becomes one
 /// with `j'' = j' / 2d`, at most 1, where d is a share of the largest j' within a tenth of the shorter side, but at
-/// least [`LEAST_PROBABILITY`]. The share is [`PEAK_SHARE`] where frames agree, and lower by [`DISPUTE`] times the part
-/// of the class that is in dispute in this frame, the sum of the variances over the sum of j, but at least
-/// [`LEAST_PEAK_SHARE`]: the more a class is missed, the less it takes to be in the mask.
+/// least [`LEAST_PROBABILITY`]. The share is [`PEAK_SHARE`] where frames agree, and lower by the part of the class that
+/// is in dispute in this frame, the sum of the variances over the sum of j, but at least [`LEAST_PEAK_SHARE`]: the more
+/// a class is missed, the less it takes to be in the mask.
 ///
 /// All this counts by the share ρ, [`DISAGREEMENT_GAIN`] times the largest disagreement within a tenth of the shorter
 /// side and at most 1; disagreement is the variance over the frames as a share of j (1 − j). Where all frames say the
@@ -77,11 +77,9 @@ struct Window {
 pub const LEAST_WEIGHT: f32 = 0.15;
 /// Share of the largest joint probability nearby over which a pixel is more likely in the mask than not, where hardly
 /// anything is in dispute.
-pub const PEAK_SHARE: f32 = 0.62;
-/// How much lower that share is where all of a class is in dispute.
-pub const DISPUTE: f32 = 0.4;
+pub const PEAK_SHARE: f32 = 0.66;
 /// The share is at least this.
-pub const LEAST_PEAK_SHARE: f32 = 0.4;
+pub const LEAST_PEAK_SHARE: f32 = 0.35;
 /// Joint probability that is never enough to be in the mask where frames disagree.
 pub const LEAST_PROBABILITY: f32 = 0.3;
 /// How fast disagreement between frames opens the way to a decision.
@@ -231,7 +229,7 @@ fn decide(joint: &Joint, odds: Option<(&Plane<u16>, Vec<f32>)>) -> Plane<u8> {
         }
     };
     let peaks = near(&colored);
-    let peak_share = (PEAK_SHARE - DISPUTE * in_dispute(joint)).max(LEAST_PEAK_SHARE);
+    let peak_share = (PEAK_SHARE - in_dispute(joint)).max(LEAST_PEAK_SHARE);
     let mut pixels = peaks.data().iter().zip(opening.data());
     colored.map(|&p| {
         let (&peak, share) = pixels.next().expect("planes of one size");
