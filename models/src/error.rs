@@ -109,6 +109,12 @@ pub enum Error {
         /// The largest number accepted.
         last: usize,
     },
+    /// There is no such way to show a picture to a classifier.
+    #[error("unknown framing: {value} (expected squeeze or middle)")]
+    UnknownFraming {
+        /// The name that was given.
+        value: String,
+    },
     /// The frames of a batch differ in size.
     #[error(
         "frame {index} of the batch is {width}×{height}, but the first is {expected_width}×{expected_height}; a batch is of one size"

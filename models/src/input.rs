@@ -33,7 +33,7 @@ impl Preparation {
     pub(crate) const TORCHVISION: Self = Self {
         sides: Sides { short: (260, 520), longest: 2080, step: 1, published: Some(520) },
         scaling: Scaling::Pillow,
-        normalization: Normalization { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] },
+        normalization: Normalization::IMAGENET,
     };
 
     /// Makes frames a network's input of `width`×`height`.
@@ -41,15 +41,8 @@ impl Preparation {
     /// # Shapes
     /// `[frames, 3, height, width]`
     pub(crate) fn tensor(&self, frames: &[&Plane<Rgb>], (width, height): (usize, usize), device: &Device) -> Tensor<4> {
-        let table = self.normalization.table();
-        let mut values = Vec::with_capacity(frames.len() * 3 * width * height);
-        for frame in frames {
-            let frame = scaled(frame, (width, height), self.scaling);
-            for (c, table) in table.iter().enumerate() {
-                values.extend(frame.data().iter().map(|pixel| table[usize::from(pixel[c])]));
-            }
-        }
-        Tensor::from_data(TensorData::new(values, [frames.len(), 3, height, width]), device)
+        let scaled = frames.iter().map(|frame| scaled(frame, (width, height), self.scaling));
+        self.normalization.tensor(scaled, (width, height), device)
     }
 }
 
@@ -103,6 +96,26 @@ pub(crate) struct Normalization {
 }
 
 impl Normalization {
+    /// That of the networks trained on ImageNet.
+    pub(crate) const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
+
+    /// Pictures of `width`×`height` as a tensor `[pictures, 3, height, width]`.
+    pub(crate) fn tensor<'a>(
+        self,
+        pictures: impl ExactSizeIterator<Item = Cow<'a, Plane<Rgb>>>,
+        (width, height): (usize, usize),
+        device: &Device,
+    ) -> Tensor<4> {
+        let (table, count) = (self.table(), pictures.len());
+        let mut values = Vec::with_capacity(count * 3 * width * height);
+        for picture in pictures {
+            for (c, table) in table.iter().enumerate() {
+                values.extend(picture.data().iter().map(|pixel| table[usize::from(pixel[c])]));
+            }
+        }
+        Tensor::from_data(TensorData::new(values, [count, 3, height, width]), device)
+    }
+
     /// The input for each channel and each of the 256 levels.
     fn table(self) -> [[f32; 256]; 3] {
         std::array::from_fn(|c| std::array::from_fn(|level| (level as f32 / 255.0 - self.mean[c]) / self.deviation[c]))

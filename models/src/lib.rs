@@ -4,6 +4,9 @@
 //! wants, runs the network on the CPU or the GPU, scales the result back to the frames' size and gives 8-bit
 //! probabilities. All of burn, the tensor library, lives in this crate, and none of its types leave it.
 //!
+//! A [`Classifier`] tells what a whole picture shows. `Weights` reads files of either kind, and puts a new last layer on a
+//! classifier.
+//!
 //! - `net`: the networks, one file each; they differ in layers and in how frames go in and logits come out.
 //! - `weights`: state dictionaries, from safetensors or PyTorch files, under the names torchvision gives.
 //! - `import`: files of weights as people have them, recognised and checked. `manifest`: the networks there are.
@@ -30,6 +33,7 @@
 //! # fn main() {}
 //! ```
 
+mod classifier;
 mod device;
 mod error;
 #[cfg(not(target_arch = "wasm32"))]
@@ -43,10 +47,11 @@ mod pillow;
 mod segmenter;
 mod weights;
 
+pub use classifier::{Calibration, Card, Classifier, Framing, HeatMap, log_odds};
 pub use device::{DeviceChoice, DeviceReport};
 pub use error::{Error, Result};
 #[cfg(not(target_arch = "wasm32"))]
-pub use import::{Contents, Weights};
+pub use import::{Contents, Head, Task, Weights};
 #[cfg(not(target_arch = "wasm32"))]
 pub use manifest::{Entry, Input, Manifest, Score};
 pub use segmenter::{FrameLogits, ModelInfo, Segmenter, VOC_CLASSES};

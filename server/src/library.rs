@@ -8,7 +8,7 @@ use std::{
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use steadymask_models::{DeviceChoice, Segmenter, Weights, block_on};
+use steadymask_models::{Classifier, DeviceChoice, Segmenter, Task, Weights, block_on};
 
 use crate::{Error, Result, picture};
 
@@ -28,7 +28,10 @@ pub struct Record {
     pub name: String,
     /// The name of its architecture.
     pub architecture: String,
-    /// The classes it tells apart, by number; 0 is the background.
+    /// What it is for.
+    #[serde(default)]
+    pub task: Task,
+    /// The classes it tells apart, by number; of a segmentation 0 is the background.
     pub classes: Vec<String>,
     /// How many numbers it has learned.
     pub parameters: usize,
@@ -104,6 +107,7 @@ impl Library {
         let record = Record {
             name: name.into(),
             architecture: contents.architecture.into(),
+            task: contents.task,
             classes: classes.to_vec(),
             parameters: contents.parameters,
             size: bytes.len() as u64,
@@ -160,6 +164,26 @@ impl Library {
         let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
         let segmenter = block_on(Segmenter::from_safetensors(bytes, device))?;
         Ok(segmenter.with_names(&record.name, record.classes)?)
+    }
+
+    /// Loads a kept classifier.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn classifier(&self, name: &str) -> Result<Classifier> {
+        let record = self.known(name)?;
+        let path = self.file(name, "safetensors");
+        let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        Ok(Classifier::from_safetensors(&bytes)?.with_names(&record.name, record.classes)?)
+    }
+
+    /// The weights of a kept network, to make another from them.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn weights(&self, name: &str) -> Result<Weights> {
+        self.known(name)?;
+        Ok(Weights::open(&self.file(name, "safetensors"))?)
     }
 
     fn known(&self, name: &str) -> Result<Record> {

@@ -3,7 +3,10 @@
 
 use burn::tensor::{Tensor, activation::relu6};
 
-use super::{Architecture, Conv, Forward, Layers, global_mean, mobilenet_v2::MobileNetV2};
+use super::{
+    Architecture, Body, Conv, Forward, Layers, global_mean,
+    mobilenet_v2::{Form, MobileNetV2},
+};
 use crate::{
     Result,
     input::{Normalization, Preparation, Scaling, Sides},
@@ -38,9 +41,9 @@ struct DeepLabV3 {
 
 fn load(loader: &mut Loader) -> Result<Layers> {
     let classes = loader.outputs("classifier.predict.weight")?;
-    let features = MobileNetV2::OUTPUTS;
+    let features = Form::Folded.outputs();
     let network = DeepLabV3 {
-        backbone: MobileNetV2::load(loader, "backbone.features")?,
+        backbone: MobileNetV2::load(loader, "backbone.features", Form::Folded)?,
         pool: loader.conv("classifier.pool", ConvShape::pointwise(features, WIDTH))?,
         aspp: loader.conv("classifier.aspp", ConvShape::pointwise(features, WIDTH))?,
         project: loader.conv("classifier.project", ConvShape::pointwise(2 * WIDTH, WIDTH))?,
@@ -52,7 +55,7 @@ fn load(loader: &mut Loader) -> Result<Layers> {
 impl Forward for DeepLabV3 {
     /// `[batch, 3, 16h + 1, 16w + 1]` → `[batch, classes, h + 1, w + 1]`
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let features = self.backbone.forward(x);
+        let features = self.backbone.features(x);
         let [batch, _, height, width] = features.dims();
         let pool = relu6(self.pool.forward(global_mean(features.clone())));
         let pool = pool.expand([batch, WIDTH, height, width]);

@@ -6,7 +6,11 @@
 
 use burn::tensor::{Tensor, activation::relu};
 
-use super::{Architecture, Conv, Forward, Layers, global_mean, mobilenet_v3::MobileNetV3Large, resnet::ResNet};
+use super::{
+    Architecture, Body, Conv, Forward, Layers, global_mean,
+    mobilenet_v3::{self, MobileNetV3},
+    resnet::{Kind, ResNet},
+};
 use crate::{
     Result,
     input::Preparation,
@@ -44,23 +48,6 @@ const DILATIONS: [usize; 3] = [12, 24, 36];
 /// The ε of the head's batch norms.
 const EPSILON: f32 = 1e-5;
 
-/// What the head stands on: `[batch, 3, height, width]` → `[batch, features, ⌈height / stride⌉, ⌈width / stride⌉]`.
-trait Body: std::fmt::Debug + Send + Sync {
-    fn features(&self, x: Tensor<4>) -> Tensor<4>;
-}
-
-impl Body for ResNet {
-    fn features(&self, x: Tensor<4>) -> Tensor<4> {
-        self.forward(x)
-    }
-}
-
-impl Body for MobileNetV3Large {
-    fn features(&self, x: Tensor<4>) -> Tensor<4> {
-        self.forward(x).high
-    }
-}
-
 #[derive(Debug)]
 struct DeepLabV3 {
     body: Box<dyn Body>,
@@ -73,13 +60,13 @@ struct DeepLabV3 {
 }
 
 fn load_resnet(loader: &mut Loader, blocks: [usize; 4]) -> Result<Layers> {
-    let body = Box::new(ResNet::load(loader, "backbone", blocks)?);
-    load_head(loader, body, ResNet::OUTPUTS, ResNet::THIRD)
+    let body = Box::new(ResNet::load(loader, "backbone.", Kind::Bottleneck, blocks, true)?);
+    load_head(loader, body, Kind::Bottleneck.outputs(), ResNet::THIRD)
 }
 
 fn load_mobilenet(loader: &mut Loader) -> Result<Layers> {
-    let body = Box::new(MobileNetV3Large::load(loader, "backbone")?);
-    load_head(loader, body, MobileNetV3Large::HIGH, MobileNetV3Large::LOW)
+    let body = Box::new(MobileNetV3::load(loader, "backbone", &mobilenet_v3::LARGE, true)?);
+    load_head(loader, body, mobilenet_v3::LARGE.high, mobilenet_v3::LOW)
 }
 
 /// The head for a body with so many `features`; the auxiliary classifier's input has `auxiliary` channels.

@@ -1,8 +1,9 @@
-//! The block that MobileNets are made of (Sandler et al. 2018): widen, filter each channel by itself, narrow.
+//! The block that MobileNets and EfficientNets are made of (Sandler et al. 2018): widen, filter each channel by itself,
+//! narrow.
 
 use burn::tensor::{
     Tensor,
-    activation::{hard_sigmoid, hard_swish, relu, relu6},
+    activation::{hard_sigmoid, hard_swish, relu, relu6, sigmoid, silu},
 };
 
 use super::{Conv, global_mean};
@@ -12,6 +13,7 @@ pub(super) enum Activation {
     Relu,
     Relu6,
     HardSwish,
+    Silu,
 }
 
 impl Activation {
@@ -20,6 +22,7 @@ impl Activation {
             Self::Relu => relu(x),
             Self::Relu6 => relu6(x),
             Self::HardSwish => hard_swish(x),
+            Self::Silu => silu(x),
         }
     }
 }
@@ -61,11 +64,24 @@ impl InvertedResidual {
 pub(super) struct SqueezeExcitation {
     pub(super) fc1: Conv,
     pub(super) fc2: Conv,
+    pub(super) gate: Gate,
+}
+
+/// With which functions the means become weights.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Gate {
+    /// ReLU and the hard sigmoid: MobileNetV3.
+    Hard,
+    /// SiLU and the sigmoid: EfficientNet.
+    Smooth,
 }
 
 impl SqueezeExcitation {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let squeezed = relu(self.fc1.forward(global_mean(x.clone())));
-        x * hard_sigmoid(self.fc2.forward(squeezed), 1.0 / 6.0, 0.5)
+        let squeezed = self.fc1.forward(global_mean(x.clone()));
+        x * match self.gate {
+            Gate::Hard => hard_sigmoid(self.fc2.forward(relu(squeezed)), 1.0 / 6.0, 0.5),
+            Gate::Smooth => sigmoid(self.fc2.forward(silu(squeezed))),
+        }
     }
 }

@@ -9,7 +9,7 @@ use burn::tensor::{
 
 use super::{
     Architecture, Conv, Forward, Layers, global_mean,
-    mobilenet_v3::{Features, MobileNetV3Large},
+    mobilenet_v3::{self, Features, MobileNetV3},
 };
 use crate::{
     Result,
@@ -33,7 +33,7 @@ const EPSILON: f32 = 1e-5;
 
 #[derive(Debug)]
 struct Lraspp {
-    backbone: MobileNetV3Large,
+    backbone: MobileNetV3,
     cbr: Conv,
     scale: Conv,
     low_classifier: Conv,
@@ -42,9 +42,9 @@ struct Lraspp {
 
 fn load(loader: &mut Loader) -> Result<Layers> {
     let classes = loader.outputs("classifier.low_classifier.weight")?;
-    let (low, high) = (MobileNetV3Large::LOW, MobileNetV3Large::HIGH);
+    let (low, high) = (mobilenet_v3::LOW, mobilenet_v3::LARGE.high);
     let network = Lraspp {
-        backbone: MobileNetV3Large::load(loader, "backbone")?,
+        backbone: MobileNetV3::load(loader, "backbone", &mobilenet_v3::LARGE, true)?,
         cbr: loader.conv_norm("classifier.cbr.0", "classifier.cbr.1", EPSILON, ConvShape::pointwise(high, WIDTH))?,
         scale: loader.conv_without_bias("classifier.scale.1", ConvShape::pointwise(high, WIDTH))?,
         low_classifier: loader.conv("classifier.low_classifier", ConvShape::pointwise(low, classes))?,

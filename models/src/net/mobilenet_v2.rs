@@ -1,10 +1,10 @@
-//! MobileNetV2 (Sandler et al. 2018), width 1, at output stride 16, its batch norm folded by whoever made the
-//! weights.
+//! MobileNetV2 (Sandler et al. 2018), width 1: as torchvision's classifier has it, at output stride 32; and as the
+//! default network has it, at output stride 16, its batch norm folded by whoever made the weights.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, activation::relu6};
 
 use super::{
-    Conv,
+    Body, Conv,
     inverted_residual::{Activation, InvertedResidual},
 };
 use crate::{
@@ -12,75 +12,123 @@ use crate::{
     weights::{ConvShape, Loader},
 };
 
-/// Outputs, stride and dilation of the blocks 1 to 17. The stride of block 14 is 1 where a classifier has 2,
-/// and what follows is dilated instead.
-const BLOCKS: [(usize, usize, usize); 17] = [
-    (16, 1, 1),
-    (24, 2, 1),
-    (24, 1, 1),
-    (32, 2, 1),
-    (32, 1, 1),
-    (32, 1, 1),
-    (64, 2, 1),
-    (64, 1, 1),
-    (64, 1, 1),
-    (64, 1, 1),
-    (96, 1, 1),
-    (96, 1, 1),
-    (96, 1, 1),
-    (160, 1, 1),
-    (160, 1, 2),
-    (160, 1, 2),
-    (320, 1, 2),
+/// Outputs and stride of the blocks 1 to 17 of a classifier.
+const BLOCKS: [(usize, usize); 17] = [
+    (16, 1),
+    (24, 2),
+    (24, 1),
+    (32, 2),
+    (32, 1),
+    (32, 1),
+    (64, 2),
+    (64, 1),
+    (64, 1),
+    (64, 1),
+    (96, 1),
+    (96, 1),
+    (96, 1),
+    (160, 2),
+    (160, 1),
+    (160, 1),
+    (320, 1),
 ];
+/// The block that for segmentation does not stride; the blocks after it are dilated instead.
+const DILATED: usize = 14;
 
 /// Channels after the stem.
 const STEM: usize = 32;
 /// Width of a block's inside in widths of its input; that of the first is 1.
 const EXPANSION: usize = 6;
 
+/// The ε of the classifier's batch norms.
+const EPSILON: f32 = 1e-5;
+/// Channels after the classifier's last convolution.
+const LAST: usize = 1280;
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The default network's: dilated, without batch norms and the last convolution.
+    Folded,
+    /// torchvision's classifier.
+    Classifier,
+}
+
+impl Form {
+    /// Channels of the features.
+    pub(super) const fn outputs(self) -> usize {
+        match self {
+            Self::Folded => BLOCKS[BLOCKS.len() - 1].0,
+            Self::Classifier => LAST,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct MobileNetV2 {
     stem: Conv,
     blocks: Vec<InvertedResidual>,
+    last: Option<Conv>,
 }
 
 impl MobileNetV2 {
-    /// Channels of the features.
-    pub(super) const OUTPUTS: usize = BLOCKS[BLOCKS.len() - 1].0;
-
-    /// Takes `{prefix}.0` to `{prefix}.17`.
-    pub(super) fn load(loader: &mut Loader, prefix: &str) -> Result<Self> {
+    /// Takes `{prefix}.0` to `{prefix}.17`, of a classifier `{prefix}.18`, too.
+    pub(super) fn load(loader: &mut Loader, prefix: &str, form: Form) -> Result<Self> {
+        // A convolution, with its batch norm where it still has one.
+        let conv = |loader: &mut Loader, conv: String, norm: String, shape| match form {
+            Form::Folded => loader.conv(&conv, shape),
+            Form::Classifier => loader.conv_norm(&conv, &norm, EPSILON, shape),
+        };
         let stem = ConvShape { inputs: 3, outputs: STEM, kernel: 3, stride: 2, dilation: 1, groups: 1 };
-        let stem = loader.conv(&format!("{prefix}.0.0"), stem)?;
+        let stem = conv(loader, format!("{prefix}.0.0"), format!("{prefix}.0.1"), stem)?;
         let mut inputs = STEM;
         let mut blocks = Vec::with_capacity(BLOCKS.len());
-        for (i, (outputs, stride, dilation)) in BLOCKS.into_iter().enumerate() {
-            let name = format!("{prefix}.{}.conv", i + 1);
+        for (number, (outputs, stride)) in (1..).zip(BLOCKS) {
+            let name = format!("{prefix}.{number}.conv");
             // The first block does not expand, so that its parts are numbered one lower.
-            let inside = if i == 0 { inputs } else { EXPANSION * inputs };
-            let (expand, first) = if i == 0 {
+            let inside = if number == 1 { inputs } else { EXPANSION * inputs };
+            let (expand, first) = if number == 1 {
                 (None, 0)
             } else {
-                (Some(loader.conv(&format!("{name}.0.0"), ConvShape::pointwise(inputs, inside))?), 1)
+                let shape = ConvShape::pointwise(inputs, inside);
+                (Some(conv(loader, format!("{name}.0.0"), format!("{name}.0.1"), shape)?), 1)
             };
+            let (depthwise_stride, dilation) = match form {
+                Form::Folded if number == DILATED => (1, 1),
+                Form::Folded if number > DILATED => (1, 2),
+                _ => (stride, 1),
+            };
+            let depthwise = ConvShape::depthwise(inside, 3, depthwise_stride, dilation);
+            let project = ConvShape::pointwise(inside, outputs);
             blocks.push(InvertedResidual {
                 expand,
-                depthwise: loader
-                    .conv(&format!("{name}.{first}.0"), ConvShape::depthwise(inside, 3, stride, dilation))?,
-                project: loader.conv(&format!("{name}.{}", first + 1), ConvShape::pointwise(inside, outputs))?,
+                depthwise: conv(loader, format!("{name}.{first}.0"), format!("{name}.{first}.1"), depthwise)?,
+                project: conv(loader, format!("{name}.{}", first + 1), format!("{name}.{}", first + 2), project)?,
                 squeeze: None,
                 activation: Activation::Relu6,
                 residual: stride == 1 && inputs == outputs,
             });
             inputs = outputs;
         }
-        Ok(Self { stem, blocks })
+        let last = match form {
+            Form::Folded => None,
+            Form::Classifier => {
+                let name = format!("{prefix}.{}", BLOCKS.len() + 1);
+                Some(conv(loader, format!("{name}.0"), format!("{name}.1"), ConvShape::pointwise(inputs, LAST))?)
+            }
+        };
+        Ok(Self { stem, blocks, last })
     }
+}
 
-    /// `[batch, 3, height, width]` → `[batch, 320, ⌈height / 16⌉, ⌈width / 16⌉]`
-    pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let stem = Activation::Relu6.forward(self.stem.forward(x));
-        self.blocks.iter().fold(stem, |x, block| block.forward(x))
+impl Body for MobileNetV2 {
+    /// `[batch, 3, height, width]` → `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`, the stride being 32 for the
+    /// classifier and 16 for the default network.
+    fn features(&self, x: Tensor<4>) -> Tensor<4> {
+        let x = self.blocks.iter().fold(relu6(self.stem.forward(x)), |x, block| block.forward(x));
+        match &self.last {
+            Some(last) => relu6(last.forward(x)),
+            None => x,
+        }
     }
 }

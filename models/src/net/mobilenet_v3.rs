@@ -1,13 +1,13 @@
-//! MobileNetV3-Large (Howard et al. 2019), its last stage dilated for segmentation, as torchvision's
-//! `mobilenet_v3_large(dilated=True)`.
+//! MobileNetV3, large and small (Howard et al. 2019), as torchvision's. For segmentation the last stage is dilated in
+//! place of striding (`dilated=True`).
 
 use burn::tensor::{Tensor, activation::hard_swish};
 
 use super::{
-    Conv,
+    Body, Conv,
     inverted_residual::{
         Activation::{self, HardSwish, Relu},
-        InvertedResidual, SqueezeExcitation,
+        Gate, InvertedResidual, SqueezeExcitation,
     },
 };
 use crate::{
@@ -28,8 +28,9 @@ struct Block {
     outputs: usize,
     squeeze: bool,
     activation: Activation,
-    /// The stride of the classifier; a dilated block does not stride.
+    /// The stride of the classifier.
     stride: usize,
+    /// The dilation for segmentation; a dilated block does not stride.
     dilation: usize,
 }
 
@@ -45,8 +46,19 @@ const fn block(
     Block { kernel, inside, outputs, squeeze, activation, stride, dilation }
 }
 
-/// The blocks 1 to 15.
-const BLOCKS: [Block; 15] = [
+/// One of the two.
+pub(super) struct Variant {
+    blocks: &'static [Block],
+    /// Channels of the features.
+    pub(super) high: usize,
+    /// Channels between the two layers of a classifier's head.
+    pub(super) hidden: usize,
+}
+
+pub(super) static LARGE: Variant = Variant { blocks: &LARGE_BLOCKS, high: 960, hidden: 1280 };
+pub(super) static SMALL: Variant = Variant { blocks: &SMALL_BLOCKS, high: 576, hidden: 1024 };
+
+const LARGE_BLOCKS: [Block; 15] = [
     block(3, 16, 16, false, Relu, 1, 1),
     block(3, 64, 24, false, Relu, 2, 1),
     block(3, 72, 24, false, Relu, 1, 1),
@@ -64,17 +76,33 @@ const BLOCKS: [Block; 15] = [
     block(5, 960, 160, true, HardSwish, 1, 2),
 ];
 
-/// How many blocks it takes to the finer features, at stride 8.
-const LOW: usize = 4;
+const SMALL_BLOCKS: [Block; 11] = [
+    block(3, 16, 16, true, Relu, 2, 1),
+    block(3, 72, 24, false, Relu, 2, 1),
+    block(3, 88, 24, false, Relu, 1, 1),
+    block(5, 96, 40, true, HardSwish, 2, 1),
+    block(5, 240, 40, true, HardSwish, 1, 1),
+    block(5, 240, 40, true, HardSwish, 1, 1),
+    block(5, 120, 48, true, HardSwish, 1, 1),
+    block(5, 144, 48, true, HardSwish, 1, 1),
+    block(5, 288, 96, true, HardSwish, 2, 2),
+    block(5, 576, 96, true, HardSwish, 1, 2),
+    block(5, 576, 96, true, HardSwish, 1, 2),
+];
+
+/// How many blocks of the large one it takes to the finer features, at stride 8.
+const FINE: usize = 4;
+/// Channels of the large one's finer features.
+pub(super) const LOW: usize = LARGE_BLOCKS[FINE - 1].outputs;
 
 #[derive(Debug)]
-pub(super) struct MobileNetV3Large {
+pub(super) struct MobileNetV3 {
     stem: Conv,
     blocks: Vec<InvertedResidual>,
     last: Conv,
 }
 
-/// What a head is given.
+/// What a head of the large one, dilated, is given.
 pub(super) struct Features {
     /// `[batch, 40, ⌈height / 8⌉, ⌈width / 8⌉]`
     pub(super) low: Tensor<4>,
@@ -82,23 +110,18 @@ pub(super) struct Features {
     pub(super) high: Tensor<4>,
 }
 
-impl MobileNetV3Large {
-    /// Channels of the finer features.
-    pub(super) const LOW: usize = BLOCKS[LOW - 1].outputs;
-    /// Channels of the coarser features.
-    pub(super) const HIGH: usize = 960;
-
-    /// Takes `{prefix}.0` to `{prefix}.16`.
-    pub(super) fn load(loader: &mut Loader, prefix: &str) -> Result<Self> {
+impl MobileNetV3 {
+    /// Takes `{prefix}.0` to `{prefix}.16` (large) or `{prefix}.12` (small); `dilated` for segmentation.
+    pub(super) fn load(loader: &mut Loader, prefix: &str, variant: &Variant, dilated: bool) -> Result<Self> {
         let conv_norm = |loader: &mut Loader, name: String, shape| {
             loader.conv_norm(&format!("{name}.0"), &format!("{name}.1"), EPSILON, shape)
         };
         let stem = ConvShape { inputs: 3, outputs: STEM, kernel: 3, stride: 2, dilation: 1, groups: 1 };
         let stem = conv_norm(loader, format!("{prefix}.0"), stem)?;
         let mut inputs = STEM;
-        let mut blocks = Vec::with_capacity(BLOCKS.len());
-        for (i, block) in BLOCKS.into_iter().enumerate() {
-            let Block { kernel, inside, outputs, squeeze, activation, stride, dilation } = block;
+        let mut blocks = Vec::with_capacity(variant.blocks.len());
+        for (i, block) in variant.blocks.iter().enumerate() {
+            let &Block { kernel, inside, outputs, squeeze, activation, stride, dilation } = block;
             // Parts that a block does not have are not counted.
             let mut part = 0;
             let mut next = || {
@@ -110,7 +133,10 @@ impl MobileNetV3Large {
             } else {
                 Some(conv_norm(loader, next(), ConvShape::pointwise(inputs, inside))?)
             };
-            let depthwise_stride = if dilation > 1 { 1 } else { stride };
+            let (depthwise_stride, dilation) = match dilated {
+                true if dilation > 1 => (1, dilation),
+                _ => (stride, 1),
+            };
             blocks.push(InvertedResidual {
                 expand,
                 depthwise: conv_norm(loader, next(), ConvShape::depthwise(inside, kernel, depthwise_stride, dilation))?,
@@ -121,18 +147,26 @@ impl MobileNetV3Large {
             });
             inputs = outputs;
         }
-        let last =
-            conv_norm(loader, format!("{prefix}.{}", BLOCKS.len() + 1), ConvShape::pointwise(inputs, Self::HIGH))?;
+        let last = format!("{prefix}.{}", variant.blocks.len() + 1);
+        let last = conv_norm(loader, last, ConvShape::pointwise(inputs, variant.high))?;
         Ok(Self { stem, blocks, last })
     }
 
-    /// `[batch, 3, height, width]` → features at strides 8 and 16
+    /// `[batch, 3, height, width]` → features of the large one, dilated, at strides 8 and 16
     pub(super) fn forward(&self, x: Tensor<4>) -> Features {
-        let (fine, coarse) = self.blocks.split_at(LOW);
+        let (fine, coarse) = self.blocks.split_at(FINE);
         let stem = hard_swish(self.stem.forward(x));
         let low = fine.iter().fold(stem, |x, block| block.forward(x));
         let high = coarse.iter().fold(low.clone(), |x, block| block.forward(x));
         Features { low, high: hard_swish(self.last.forward(high)) }
+    }
+}
+
+impl Body for MobileNetV3 {
+    /// `[batch, 3, height, width]` → `[batch, high, ⌈height / stride⌉, ⌈width / stride⌉]`, the stride being 32, or 16 where
+    /// it is dilated.
+    fn features(&self, x: Tensor<4>) -> Tensor<4> {
+        self.forward(x).high
     }
 }
 
@@ -141,6 +175,7 @@ fn squeeze_excitation(loader: &mut Loader, name: &str, channels: usize) -> Resul
     Ok(SqueezeExcitation {
         fc1: loader.conv(&format!("{name}.fc1"), ConvShape::pointwise(channels, squeezed))?,
         fc2: loader.conv(&format!("{name}.fc2"), ConvShape::pointwise(squeezed, channels))?,
+        gate: Gate::Hard,
     })
 }
 

@@ -1,7 +1,9 @@
 //! The networks. Each file is one part, built from a state dictionary by the names torchvision gives.
 
+pub(crate) mod classification;
 mod deeplab_v3;
 mod deeplab_v3_aspp;
+mod efficientnet;
 mod inverted_residual;
 mod lraspp;
 mod mobilenet_v2;
@@ -76,7 +78,7 @@ pub(crate) fn prefix(weights: &StateDict) -> Option<String> {
         let prefixes = weights.names().filter_map(|name| name.strip_suffix(a.marks[0]));
         prefixes.filter(|prefix| a.is_in(weights, prefix)).min_by_key(|prefix| prefix.len()).map(String::from)
     };
-    ARCHITECTURES.into_iter().find_map(of)
+    ARCHITECTURES.into_iter().find_map(of).or_else(|| classification::prefix(weights))
 }
 
 /// Every network known, in the order in which their marks are looked for.
@@ -93,6 +95,11 @@ static ARCHITECTURES: [&Architecture; 5] = [
 struct Layers {
     classes: usize,
     forward: Box<dyn Forward>,
+}
+
+/// What a head stands on: `[batch, 3, height, width]` → `[batch, features, ⌈height / stride⌉, ⌈width / stride⌉]`.
+trait Body: std::fmt::Debug + Send + Sync {
+    fn features(&self, x: Tensor<4>) -> Tensor<4>;
 }
 
 /// `[batch, 3, height, width]` → logits `[batch, classes, grid height, grid width]`.
@@ -113,7 +120,12 @@ impl Network {
     /// # Errors
     /// [`Error::UnknownNetwork`], [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::SurplusTensors`].
     pub(crate) fn load(weights: &StateDict, device: &Device) -> Result<Self> {
-        let architecture = ARCHITECTURES.into_iter().find(|a| a.is_in(weights, "")).ok_or_else(|| unknown(weights))?;
+        if classification::is_classifier(weights) {
+            let reason = "they are of a classifier, which tells what a picture shows, not where".into();
+            return Err(Error::Weights { reason });
+        }
+        let known = ARCHITECTURES.into_iter().find(|a| a.is_in(weights, ""));
+        let architecture = known.ok_or_else(|| unknown(weights))?;
         let mut loader = Loader::new(architecture.name, weights, device);
         let layers = (architecture.load)(&mut loader)?;
         loader.finish()?;
@@ -131,11 +143,18 @@ impl Network {
     }
 }
 
+/// Whether the weights are those of a segmentation network.
+fn segments(weights: &StateDict) -> bool {
+    ARCHITECTURES.into_iter().any(|a| a.is_in(weights, ""))
+}
+
+/// The refusal of weights that are of no network known.
 fn unknown(weights: &StateDict) -> Error {
     let found: Vec<&str> = weights.names().take(3).collect();
-    let (last, others) = ARCHITECTURES.split_last().expect("there are several");
+    let names: Vec<&str> = ARCHITECTURES.iter().map(|a| a.name).chain(classification::names()).collect();
+    let (last, others) = names.split_last().expect("there are several");
     Error::UnknownNetwork {
         found: if found.is_empty() { "none at all".into() } else { format!("{}, …", found.join(", ")) },
-        expected: format!("{} or {}", others.iter().map(|a| a.name).collect::<Vec<_>>().join(", "), last.name),
+        expected: format!("{} or {last}", others.join(", ")),
     }
 }

@@ -8,7 +8,7 @@ use safetensors::{Dtype, tensor::TensorView};
 use steadymask_core::{Plane, Rgb};
 
 use super::Network;
-use crate::{Error, output::Logits, pillow, weights::StateDict};
+use crate::{Card, Classifier, Error, Framing, Head, Task, Weights, output::Logits, pillow, weights::StateDict};
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")).join(name)
@@ -84,7 +84,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 /// The tensor of that name, as the script has it.
 fn value(name: &str, shape: &[usize]) -> Vec<f32> {
     let (scale, offset) = match (shape.len(), name.rsplit_once('.').map(|(_, parameter)| parameter)) {
-        (4, _) => ((3.0 / shape[1..].iter().product::<usize>() as f32).sqrt(), 0.0),
+        (2 | 4, _) => ((3.0 / shape[1..].iter().product::<usize>() as f32).sqrt(), 0.0),
         (_, Some("weight")) => (0.25, 1.0),
         (_, Some("running_var")) => (0.25, 0.75),
         _ => (0.25, 0.0),
@@ -103,6 +103,11 @@ fn listed(network: &str) -> Vec<Listed> {
 
 /// The weights that the script computed for these tensors, as they come from a safetensors file.
 fn weights(list: Vec<Listed>) -> StateDict {
+    StateDict::from_safetensors(&file(list)).expect("sound weights")
+}
+
+/// The same as the bytes of the file.
+fn file(list: Vec<Listed>) -> Vec<u8> {
     let tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = list
         .into_iter()
         .map(|(name, shape, dtype)| {
@@ -116,8 +121,7 @@ fn weights(list: Vec<Listed>) -> StateDict {
     let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
         (name, TensorView::new(*dtype, shape.clone(), bytes).expect("shape and bytes agree"))
     });
-    let file = safetensors::serialize(views, None).expect("a list of tensors");
-    StateDict::from_safetensors(&file).expect("sound weights")
+    safetensors::serialize(views, None).expect("a list of tensors")
 }
 
 /// The batch of pictures that the script computed.
@@ -146,6 +150,183 @@ fn assert_computes_what_torchvision_does(name: &str, list: Vec<Listed>, (width, 
     let logits = logits(&network, &frames.iter().collect::<Vec<_>>());
     let kept: Vec<f32> = logits.values.into_iter().step_by(KEPT).collect();
     assert_close(&kept, &npy_f32(&format!("{name}-logits.npy")));
+}
+
+/// What torchvision's classifier of that name gave for the script.
+#[derive(serde::Deserialize)]
+struct Classified {
+    parameters: usize,
+    squeezed: Vec<f32>,
+    middle: Vec<f32>,
+    features: Vec<f32>,
+}
+
+#[test]
+fn every_classifier_computes_what_torchvisions_does() {
+    let list = std::fs::read(fixture("classifiers.json")).expect("the fixture is there");
+    let list: std::collections::BTreeMap<String, Classified> = serde_json::from_slice(&list).expect("all classifiers");
+    assert_eq!(list.len(), 7);
+    let pictures = pictures(397, 301);
+    let pictures: Vec<_> = pictures.iter().collect();
+    for (name, expected) in list {
+        let classifier = Classifier::load(&weights(listed(&name)), None).expect("a known network");
+        let info = classifier.info();
+        assert_eq!((info.architecture, info.parameters), (name.as_str(), expected.parameters));
+        assert_eq!(info.classes, ["class0", "class1"]);
+        print!("{name}: features ");
+        let features = classifier.features(&pictures).expect("sound weights").concat();
+        assert_eq!(features.len(), 3 * classifier.features_len());
+        assert_close(&features.into_iter().step_by(16).collect::<Vec<_>>(), &expected.features);
+        print!("  squeezed ");
+        assert_close(&classifier.logits(&pictures).expect("sound weights").concat(), &expected.squeezed);
+        print!("  middle ");
+        let classifier = classifier.with_framing(Framing::Middle);
+        assert_close(&classifier.logits(&pictures).expect("sound weights").concat(), &expected.middle);
+    }
+}
+
+/// The tensors of torchvision's ResNet-18 under other names.
+fn renamed(rename: impl Fn(&str) -> String) -> Vec<Listed> {
+    listed("resnet18").into_iter().map(|(name, shape, dtype)| (rename(&name), shape, dtype)).collect()
+}
+
+#[test]
+fn a_classifiers_last_layer_may_end_a_sequence() {
+    for last in ["fc.1", "fc.12"] {
+        let list = renamed(|name| name.replace("fc.", &format!("{last}.")));
+        let classifier = Classifier::load(&weights(list), None).expect("as people have it who put a dropout before");
+        assert_eq!(classifier.info().architecture, "resnet18");
+    }
+}
+
+#[test]
+fn what_is_not_quite_a_classifier_is_refused() {
+    let network = "resnet18";
+    let refused = |list: Vec<Listed>| Classifier::load(&weights(list), None).expect_err("it is damaged").to_string();
+    let changed = |tensor: &str, shape: &[usize]| {
+        let mut list = listed(network);
+        list.iter_mut().find(|(name, ..)| name == tensor).expect("it is in the list").1 = shape.to_vec();
+        list
+    };
+    let without = |tensor: &str| {
+        let mut list = listed(network);
+        list.retain(|(name, ..)| name != tensor);
+        list
+    };
+    let with = |tensor: &str| {
+        let mut list = listed(network);
+        list.push((tensor.into(), vec![2, 2], "float32".into()));
+        list
+    };
+    let said = [
+        (changed("fc.weight", &[1, 512]), "does not tell two classes or more apart"),
+        (changed("fc.weight", &[0, 512]), "does not tell two classes or more apart"),
+        (changed("fc.weight", &[2, 2048]), "fc.weight has the shape [2, 2048], but resnet18 wants [2, 512]"),
+        (changed("fc.weight", &[2]), "fc.weight has the shape [2]"),
+        (changed("fc.bias", &[3]), "fc.bias has the shape [3]"),
+        (changed("conv1.weight", &[64, 1, 7, 7]), "conv1.weight has the shape [64, 1, 7, 7]"),
+        (without("fc.bias"), "lack the tensor fc.bias"),
+        (without("layer2.1.bn2.running_var"), "lack the tensor layer2.1.bn2.running_var"),
+        (with("fc.3.weight"), "fc.3.weight has the shape [2, 2]"),
+        (with("layer5.0.conv1.weight"), "1 tensors have no place in resnet18, the first is layer5.0.conv1.weight"),
+        (vec![("fc.weight".into(), vec![2, 512], "float32".into())], "no known network has these tensors: fc.weight"),
+        (listed("lraspp_mobilenet_v3_large"), "of a segmentation network"),
+    ];
+    for (list, words) in said {
+        let told = refused(list);
+        assert!(told.contains(words), "{words:?} is expected, but: {told}");
+    }
+    let told = Network::load(&weights(listed(network)), &Device::flex()).expect_err("it does not segment").to_string();
+    assert!(told.contains("they are of a classifier"), "{told}");
+}
+
+#[cfg(feature = "embedded")]
+#[test]
+fn a_classifier_gets_a_new_last_layer() {
+    let body = Weights::default_body().expect("the weights are sound");
+    let contents = body.contents();
+    assert_eq!((contents.architecture, contents.task), ("mobilenet_v2_stride16", Task::Classification));
+    let features = body.classifier().expect("a classifier").features_len();
+    assert_eq!(features, 320);
+
+    let weights = |class: usize| (0..features).map(|i| ((i * 7 + class * 3) % 11) as f32 / 11.0).collect();
+    let head = Head { weights: (0..3).map(weights).collect(), bias: vec![0.5, 0.0, -0.5] };
+    let card = Card {
+        classes: ["clean", "dusty", "dirty"].map(String::from).to_vec(),
+        framing: Framing::Middle,
+        temperature: 2.0,
+        calibration: None,
+        training: None,
+    };
+    let trained = body.with_head(&head, card.clone()).expect("it fits");
+    let bytes = trained.to_safetensors().expect("it was read");
+    let classifier = Classifier::from_safetensors(&bytes).expect("what was written");
+    assert_eq!((classifier.card(), &classifier.info().classes), (&card, &card.classes));
+
+    // The logits are the last layer's, the probabilities those of half of them.
+    let pictures = pictures(90, 61);
+    let pictures: Vec<_> = pictures.iter().collect();
+    let features = classifier.features(&pictures).expect("sound weights");
+    let logits = classifier.logits(&pictures).expect("sound weights");
+    for (features, logits) in features.iter().zip(&logits) {
+        for class in 0..3 {
+            let products = features.iter().zip(&head.weights[class]).map(|(f, w)| f * w);
+            let sum: f32 = products.sum::<f32>() + head.bias[class];
+            assert!((sum - logits[class]).abs() < 1e-4, "{sum} {}", logits[class]);
+        }
+        let probabilities = classifier.probabilities(logits);
+        assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        let odds = (probabilities[0] / probabilities[1]).ln();
+        assert!((odds - f64::from(logits[0] - logits[1]) / 2.0).abs() < 1e-5, "{odds}");
+    }
+
+    let refused = |head: &Head, card: Card| body.with_head(head, card).err().expect("it does not fit").to_string();
+    assert!(refused(&head, Card { temperature: 0.0, ..card.clone() }).contains("temperature is 0"));
+    assert!(refused(&head, Card { temperature: f64::NAN, ..card.clone() }).contains("temperature is NaN"));
+    assert!(refused(&head, Card { classes: vec!["clean".into()], ..card.clone() }).contains("1 classes are named"));
+    let narrow = Head { weights: vec![vec![0.0; 319]; 3], bias: vec![0.0; 3] };
+    assert!(refused(&narrow, card.clone()).contains("expected 320 weights"));
+    // A card that was tampered with.
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+    let text = String::from_utf8_lossy(&bytes[8..header]).replace(r#"temperature\":2.0"#, r#"temperature\":0.0"#);
+    let tampered = [&bytes[..8], text.as_bytes(), &bytes[header..]].concat();
+    let told = Classifier::from_safetensors(&tampered).expect_err("no such temperature").to_string();
+    assert!(told.contains("its card is wrong: the temperature is 0 (expected 0.01 to 100)"), "{told}");
+}
+
+#[test]
+fn a_classifier_is_found_in_a_checkpoint() {
+    for prefix in ["", "module.", "state_dict.module.", "model."] {
+        let bytes = file(renamed(|name| format!("{prefix}{name}")));
+        let path = std::env::temp_dir().join(format!("steadymask-{}-{prefix}safetensors", std::process::id()));
+        std::fs::write(&path, bytes).expect("a temporary file");
+        let weights = Weights::open(&path).expect("a known network");
+        std::fs::remove_file(&path).expect("a temporary file");
+        let contents = weights.contents();
+        assert_eq!((contents.architecture, contents.prefix.as_str()), ("resnet18", prefix));
+        assert_eq!((contents.task, contents.left_out), (Task::Classification, 0));
+        assert_eq!(weights.card().map(|card| card.temperature), Some(1.0));
+    }
+}
+
+#[test]
+fn heat_shows_where_the_verdict_comes_from() {
+    // A colour on the left alone: covering it changes the answer, covering the right does not.
+    let classifier = Classifier::load(&weights(listed("resnet18")), None).expect("a known network");
+    let gray = [124, 116, 104];
+    let picture = Plane::from_fn(300, 200, |x, y| if x < 80 { [(x * 9) as u8, (y * 5) as u8, 20] } else { gray });
+    let map = classifier.heat_map(&picture, 1).expect("sound weights");
+    assert_eq!(map.fall.size(), picture.size());
+    let mean = |from: usize, to: usize| {
+        let values = (0..200).flat_map(|y| (from..to).map(move |x| (x, y))).map(|(x, y)| map.fall.get(x, y).abs());
+        values.sum::<f32>() / (200 * (to - from)) as f32
+    };
+    assert!(map.greatest > 0.0 && mean(0, 80) > 20.0 * mean(220, 300), "{} {}", mean(0, 80), mean(220, 300));
+    assert_eq!(classifier.heat_map(&picture, 2), Err(Error::ClassId { id: 2, last: 1 }));
+    // What the network is not shown has no part in it.
+    let map = classifier.with_framing(Framing::Middle).heat_map(&picture, 1).expect("sound weights");
+    assert!((0..200).all(|y| map.fall.get(0, y) == 0.0 && map.fall.get(299, y) == 0.0));
+    assert!(map.greatest > 0.0);
 }
 
 fn without_auxiliary(mut list: Vec<Listed>) -> Vec<Listed> {

@@ -56,6 +56,13 @@ impl<'a> Loader<'a> {
         Ok(self.build(shape, weight, None))
     }
 
+    /// A linear layer, as a convolution of one pixel: `{name}.weight` and `{name}.bias`.
+    pub(crate) fn linear(&mut self, name: &str, inputs: usize, outputs: usize) -> Result<Conv> {
+        let weight = self.values(format!("{name}.weight"), &[outputs, inputs])?.to_vec();
+        let bias = self.vector(name, "bias", outputs)?.to_vec();
+        Ok(self.build(ConvShape::pointwise(inputs, outputs), weight, Some(bias)))
+    }
+
     /// A convolution without a bias, `{conv}.weight`, and the batch normalisation `norm` behind it, folded
     /// into one: `γ·(w∗x − μ)/√(σ² + ε) + β = (w·s)∗x + (β − μ·s)` with `s = γ/√(σ² + ε)`.
     pub(crate) fn conv_norm(&mut self, conv: &str, norm: &str, epsilon: f32, shape: ConvShape) -> Result<Conv> {

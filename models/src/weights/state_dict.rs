@@ -7,11 +7,15 @@ use crate::{Error, Result};
 /// The floating-point tensors of a file, by name, widened to 32 bits.
 ///
 /// Integer tensors (torchvision's counters `num_batches_tracked`) play no part in inference and are left out.
+#[derive(Clone)]
 pub(crate) struct StateDict {
     tensors: BTreeMap<String, Array>,
+    /// What a safetensors file says beside its tensors.
+    remarks: BTreeMap<String, String>,
 }
 
 /// A tensor: its shape, and its values in row-major order.
+#[derive(Clone)]
 pub(crate) struct Array {
     pub(crate) shape: Vec<usize>,
     pub(crate) values: Vec<f32>,
@@ -62,8 +66,10 @@ impl StateDict {
     /// # Errors
     /// [`Error::Weights`] when they are damaged, or of a type that no weights come in.
     pub(crate) fn from_safetensors(bytes: &[u8]) -> Result<Self> {
-        let file = SafeTensors::deserialize(bytes)
-            .map_err(|e| Error::Weights { reason: format!("not a whole safetensors file ({e})") })?;
+        let damaged = |e| Error::Weights { reason: format!("not a whole safetensors file ({e})") };
+        let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let remarks = header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
         let mut tensors = BTreeMap::new();
         for (name, view) in file.iter() {
             let values = match view.dtype() {
@@ -76,7 +82,7 @@ impl StateDict {
             };
             tensors.insert(name.to_owned(), Array { shape: view.shape().to_vec(), values });
         }
-        Ok(Self { tensors })
+        Ok(Self { tensors, remarks })
     }
 
     /// Reads a state dictionary as `torch.save` writes it, after its pickles were checked.
@@ -109,12 +115,29 @@ impl StateDict {
             };
             tensors.insert(name, Array { shape: tensor.shape().to_vec(), values });
         }
-        Ok(Self { tensors })
+        Ok(Self { tensors, remarks: BTreeMap::new() })
     }
 
     /// The tensor of that name.
     pub(crate) fn get(&self, name: &str) -> Option<&Array> {
         self.tensors.get(name)
+    }
+
+    /// Puts a tensor in the place of the one of that name.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn set(&mut self, name: String, array: Array) {
+        self.tensors.insert(name, array);
+    }
+
+    /// Leaves only the tensors whose names begin so.
+    #[cfg(all(feature = "embedded", not(target_arch = "wasm32")))]
+    pub(crate) fn retain(&mut self, prefix: &str) {
+        self.tensors.retain(|name, _| name.starts_with(prefix));
+    }
+
+    /// What the file says under that name.
+    pub(crate) fn remark(&self, key: &str) -> Option<&str> {
+        self.remarks.get(key).map(String::as_str)
     }
 
     /// All names, in alphabetical order.

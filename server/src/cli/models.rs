@@ -5,7 +5,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use steadymask_models::{Contents, EMBEDDED, Entry, Input, Manifest, Weights};
+use steadymask_models::{Contents, EMBEDDED, Entry, Input, Manifest, Task, Weights};
 
 use super::progress::{self, ByteMeter};
 use crate::{
@@ -41,7 +41,8 @@ enum Command {
         /// What to call it [default: the list's name for this file, else the file's own].
         #[arg(long)]
         name: Option<String>,
-        /// The names of its classes by number, the background first [default: VOC's, where there are 21].
+        /// The names of its classes by number, of a segmentation network the background first [default: VOC's, where there
+        /// are 21; those of a classifier that was trained here].
         #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
         classes: Vec<String>,
     },
@@ -199,7 +200,8 @@ fn import(
         (false, _) => classes,
     };
     if classes.len() != contents.classes.len() {
-        bail!("{} classes are named (expected {}, the background first)", classes.len(), contents.classes.len());
+        let first = if contents.task == Task::Segmentation { ", the background first" } else { "" };
+        bail!("{} classes are named (expected {}{first})", classes.len(), contents.classes.len());
     }
     let record = library.add(&name, &weights, &classes, &shown, &hash)?;
     Ok(describe(contents) + &kept(&record))
@@ -291,9 +293,10 @@ fn listed<'a>(manifest: &'a Manifest, name: &str) -> anyhow::Result<&'a Entry> {
 }
 
 fn describe(contents: &Contents) -> String {
-    let Contents { architecture, classes, parameters, tensors, auxiliary, prefix, left_out } = contents;
+    let Contents { architecture, task, classes, parameters, tensors, auxiliary, prefix, left_out } = contents;
+    let kind = if *task == Task::Classification { ", a classifier" } else { "" };
     let mut text = format!(
-        "{architecture}: {} classes, {:.1} M parameters in {tensors} tensors",
+        "{architecture}{kind}: {} classes, {:.1} M parameters in {tensors} tensors",
         classes.len(),
         *parameters as f64 / 1e6
     );
