@@ -269,10 +269,9 @@ fn a_classifier_gets_a_new_last_layer() {
     let features = classifier.features(&pictures).expect("sound weights");
     let logits = classifier.logits(&pictures).expect("sound weights");
     for (features, logits) in features.iter().zip(&logits) {
-        for class in 0..3 {
-            let products = features.iter().zip(&head.weights[class]).map(|(f, w)| f * w);
-            let sum: f32 = products.sum::<f32>() + head.bias[class];
-            assert!((sum - logits[class]).abs() < 1e-4, "{sum} {}", logits[class]);
+        for ((weights, bias), logit) in head.weights.iter().zip(&head.bias).zip(logits) {
+            let sum = features.iter().zip(weights).map(|(f, w)| f * w).sum::<f32>() + bias;
+            assert!((sum - logit).abs() < 1e-4, "{sum} {logit}");
         }
         let probabilities = classifier.probabilities(logits);
         assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-12);
