@@ -17,12 +17,41 @@ pub(crate) fn rows<T: Send>(plane: &mut Plane<T>, work: impl Fn(usize, &mut [T])
     #[cfg(feature = "parallel")]
     {
         use rayon::prelude::*;
-        // Few large pieces: a row alone is too little work to hand over.
-        let rows = plane.height().div_ceil(4 * rayon::current_num_threads()).max(1);
+        let rows = rows_in_a_piece(plane.height());
         plane.data_mut().par_chunks_mut(width * rows).enumerate().for_each(|(i, band)| {
             band.chunks_exact_mut(width).enumerate().for_each(|(dy, row)| work(i * rows + dy, row));
         });
     }
     #[cfg(not(feature = "parallel"))]
     plane.data_mut().chunks_exact_mut(width).enumerate().for_each(|(y, row)| work(y, row));
+}
+
+/// As [`rows`], for two planes of one size.
+pub(crate) fn rows_of_two<T: Send, U: Send>(
+    first: &mut Plane<T>,
+    second: &mut Plane<U>,
+    work: impl Fn(usize, &mut [T], &mut [U]) + Sync,
+) {
+    let width = first.width();
+    #[cfg(feature = "parallel")]
+    {
+        use rayon::prelude::*;
+        let rows = rows_in_a_piece(first.height());
+        let pieces = first.data_mut().par_chunks_mut(width * rows).zip(second.data_mut().par_chunks_mut(width * rows));
+        pieces.enumerate().for_each(|(i, (first, second))| {
+            let pairs = first.chunks_exact_mut(width).zip(second.chunks_exact_mut(width));
+            pairs.enumerate().for_each(|(dy, (first, second))| work(i * rows + dy, first, second));
+        });
+    }
+    #[cfg(not(feature = "parallel"))]
+    {
+        let pairs = first.data_mut().chunks_exact_mut(width).zip(second.data_mut().chunks_exact_mut(width));
+        pairs.enumerate().for_each(|(y, (first, second))| work(y, first, second));
+    }
+}
+
+/// Few large pieces: a row alone is too little work to hand over.
+#[cfg(feature = "parallel")]
+fn rows_in_a_piece(height: usize) -> usize {
+    height.div_ceil(4 * rayon::current_num_threads()).max(1)
 }

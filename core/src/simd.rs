@@ -59,6 +59,15 @@ fn best() -> Level {
     Level::Baseline
 }
 
+/// The whole part of a value of 0 to 2²³. As `as i32`, which also minds what is outside and so does not vectorise.
+#[inline(always)]
+pub(crate) fn whole(value: f32) -> i32 {
+    /// From here on, f32 holds whole numbers only, in its lowest bits.
+    const WHOLE: f32 = 8_388_608.0;
+    let nearest = value + WHOLE;
+    (nearest.to_bits() as i32 - WHOLE.to_bits() as i32) - i32::from(nearest - WHOLE > value)
+}
+
 /// Compiles the function for every [`Level`] and calls the one in use. What it calls must be `#[inline(always)]` to be
 /// compiled with it.
 macro_rules! vectorised {

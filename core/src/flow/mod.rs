@@ -29,7 +29,7 @@ mod warp;
 pub use pyramid::FlowFrame;
 pub use search::DenseInverseSearch;
 pub use trust::{TRUSTED, is_scene_cut, mean_trust, trust};
-pub(crate) use warp::Taps;
+pub(crate) use warp::{AT_A_TIME, Taps};
 pub use warp::{Interpolate, warp, warp_nearest};
 
 use crate::Plane;

@@ -1,5 +1,5 @@
 use super::Flow;
-use super::warp::Taps;
+use super::warp::{AT_A_TIME, Taps};
 use crate::{Plane, Rgb, parallel, simd::vectorised};
 
 /// The trust above which a flow vector is taken for right.
@@ -19,39 +19,44 @@ pub fn trust(flow: &Flow, reverse: &Flow, from: &Plane<Rgb>, to: &Plane<Rgb>, si
     assert_eq!([reverse.size(), from.size(), to.size()], [size; 3], "flow and frames must be of one size");
     let color_scale = 0.5 / (sigma * sigma);
     // A fourth value of 0 fills a vector register.
-    let to = to.map(|&[r, g, b]| [r, g, b, 0].map(f32::from));
+    let to = to.map(|&[r, g, b]| [r, g, b, 0]);
     let mut values = Plane::filled(size.0, size.1, 0.0);
-    parallel::rows(&mut values, |y, row| {
-        let mut there = vec![There::default(); row.len()];
-        Taps::along(flow, y, size, |x, taps| {
-            there[x] = There { color: taps.read(to.data()), back: taps.read(reverse.data()) };
-        });
-        judge(flow.row(y), &there, from.row(y), color_scale, row);
-    });
+    parallel::rows(&mut values, |y, row| judge(row, flow, reverse, y, from.row(y), to.data(), color_scale));
     values
 }
 
-/// What is found where a vector leads.
-#[derive(Debug, Clone, Copy, Default)]
-struct There {
-    /// Red, green, blue, and 0.
-    color: [f32; 4],
-    /// The flow back.
-    back: [f32; 2],
-}
-
 vectorised! {
-    fn judge(flow: &[[f32; 2]], there: &[There], from: &[Rgb], color_scale: f32, values: &mut [f32]) {
-        let length = values.len();
-        let (flow, there, from) = (&flow[..length], &there[..length], &from[..length]);
-        for x in 0..length {
-            let ([u, v], [back_u, back_v], [r, g, b, _]) = (flow[x], there[x].back, there[x].color);
-            let gap = (u + back_u) * (u + back_u) + (v + back_v) * (v + back_v);
-            let length = (u * u + v * v) + (back_u * back_u + back_v * back_v);
-            let tolerance = 0.01 * length + 0.5;
-            let difference = [r - f32::from(from[x][0]), g - f32::from(from[x][1]), b - f32::from(from[x][2])];
-            let color = (difference[0].abs() + difference[1].abs() + difference[2].abs()) / 3.0;
-            values[x] = exp(-0.5 * gap / tolerance - color_scale * color * color);
+    /// The trust in row `y` of the flow, where the first frame has the colours `from`, and the second `to` everywhere.
+    fn judge(
+        values: &mut [f32],
+        flow: &Flow,
+        reverse: &Flow,
+        y: usize,
+        from: &[Rgb],
+        to: &[[u8; 4]],
+        color_scale: f32,
+    ) {
+        let mut taps = Taps::new(flow.size());
+        let (mut colors, mut back) = ([[0.0; 4]; AT_A_TIME], [[0.0; 2]; AT_A_TIME]);
+        let pieces = values.chunks_mut(AT_A_TIME).zip(from.chunks(AT_A_TIME));
+        for (start, (values, from)) in (0..).step_by(AT_A_TIME).zip(pieces) {
+            let length = values.len();
+            let (colors, back, from) = (&mut colors[..length], &mut back[..length], &from[..length]);
+            taps.find(flow, start, y, length);
+            for i in 0..length {
+                colors[i] = taps.read(i, to);
+                back[i] = taps.read(i, reverse.data());
+            }
+            let flow = &flow.row(y)[start..][..length];
+            for i in 0..length {
+                let ([u, v], [back_u, back_v], [r, g, b, _]) = (flow[i], back[i], colors[i]);
+                let gap = (u + back_u) * (u + back_u) + (v + back_v) * (v + back_v);
+                let length = (u * u + v * v) + (back_u * back_u + back_v * back_v);
+                let tolerance = 0.01 * length + 0.5;
+                let difference = [r - f32::from(from[i][0]), g - f32::from(from[i][1]), b - f32::from(from[i][2])];
+                let color = (difference[0].abs() + difference[1].abs() + difference[2].abs()) / 3.0;
+                values[i] = exp(-0.5 * gap / tolerance - color_scale * color * color);
+            }
         }
     }
 }

@@ -1,5 +1,8 @@
 use super::Flow;
-use crate::{Plane, Rgb, parallel, simd::vectorised};
+use crate::{
+    Plane, parallel,
+    simd::{vectorised, whole},
+};
 
 /// A pixel that can be interpolated between its neighbours.
 pub trait Interpolate: Copy {
@@ -33,17 +36,26 @@ impl<const N: usize> Interpolate for [f32; N] {
 
     #[inline(always)]
     fn interpolate([a, b, c, d]: [[f32; N]; 4], weights: [f32; 4]) -> [f32; N] {
-        std::array::from_fn(|i| f32::interpolate([a[i], b[i], c[i], d[i]], weights))
+        let mut between = [0.0; N];
+        for i in 0..N {
+            between[i] = f32::interpolate([a[i], b[i], c[i], d[i]], weights);
+        }
+        between
     }
 }
 
-impl Interpolate for Rgb {
-    type Output = [f32; 3];
+impl<const N: usize> Interpolate for [u8; N] {
+    type Output = [f32; N];
 
     #[inline(always)]
-    fn interpolate([a, b, c, d]: [Rgb; 4], weights: [f32; 4]) -> [f32; 3] {
-        let channel = |i: usize| u8::interpolate([a[i], b[i], c[i], d[i]], weights);
-        [channel(0), channel(1), channel(2)]
+    fn interpolate(pixels: [[u8; N]; 4], weights: [f32; 4]) -> [f32; N] {
+        let mut values = [[0.0; N]; 4];
+        for (values, pixel) in values.iter_mut().zip(pixels) {
+            for (value, byte) in values.iter_mut().zip(pixel) {
+                *value = f32::from(byte);
+            }
+        }
+        Interpolate::interpolate(values, weights)
     }
 }
 
@@ -55,70 +67,71 @@ where
 {
     let mut out = Plane::filled(flow.width(), flow.height(), T::Output::default());
     parallel::rows(&mut out, |y, row| {
-        Taps::along(flow, y, source.size(), |x, taps| row[x] = taps.read(source.data()));
+        let mut taps = Taps::new(source.size());
+        for (start, row) in (0..).step_by(AT_A_TIME).zip(row.chunks_mut(AT_A_TIME)) {
+            taps.find(flow, start, y, row.len());
+            for (i, value) in row.iter_mut().enumerate() {
+                *value = taps.read(i, source.data());
+            }
+        }
     });
     out
 }
 
-/// The four pixels around a point and their bilinear weights; outside, the edge is repeated. NaN counts as 0.
+/// Pixels whose places are worked out together.
+pub(crate) const AT_A_TIME: usize = 64;
+
+/// Where the flow leads from up to [`AT_A_TIME`] pixels of a row: for each the four pixels around its target and their
+/// bilinear weights; outside, the edge is repeated. NaN counts as 0.
 pub(crate) struct Taps {
-    /// The top left pixel.
-    first: usize,
-    /// From there to the pixel on the right and to the one below: 0 in a plane of one column or row.
+    size: (usize, usize),
+    /// From the top left pixel to the one on the right and to the one below: 0 in a plane of one column or row.
     right: usize,
     below: usize,
-    weights: [f32; 4],
+    /// The top left pixels.
+    first: [u32; AT_A_TIME],
+    /// Of top left, top right, bottom left, bottom right.
+    weights: [[f32; AT_A_TIME]; 4],
 }
 
 impl Taps {
-    /// Calls `use_taps(x, taps)` for each pixel of row `y` of `flow`, with taps into planes of this size where the
-    /// flow leads. Places are worked out many at a time, and read one by one.
+    /// Taps into planes of this size.
     #[inline(always)]
-    pub(crate) fn along(flow: &Flow, y: usize, size: (usize, usize), mut use_taps: impl FnMut(usize, Self)) {
+    pub(crate) fn new(size: (usize, usize)) -> Self {
         let (right, below) = (usize::from(size.0 > 1), if size.1 > 1 { size.0 } else { 0 });
-        let mut places = Places { first: [0; AT_A_TIME], fx: [0.0; AT_A_TIME], fy: [0.0; AT_A_TIME] };
-        for (start, vectors) in (0..).step_by(AT_A_TIME).zip(flow.row(y).chunks(AT_A_TIME)) {
-            locate(vectors, start as f32, y as f32, size.0, size.1, &mut places);
-            for (i, x) in (0..vectors.len()).zip(start..) {
-                let (fx, fy) = (places.fx[i], places.fy[i]);
-                let (gx, gy) = (1.0 - fx, 1.0 - fy);
-                let weights = [gx * gy, fx * gy, gx * fy, fx * fy];
-                use_taps(x, Self { first: places.first[i] as usize, right, below, weights });
-            }
-        }
+        Self { size, right, below, first: [0; AT_A_TIME], weights: [[0.0; AT_A_TIME]; 4] }
     }
 
+    /// Finds where `flow` leads from the `count` pixels at `(x, y)` and right of it, at most [`AT_A_TIME`].
     #[inline(always)]
-    pub(crate) fn read<T: Interpolate>(&self, pixels: &[T]) -> T::Output {
-        let pixels = &pixels[self.first..][..self.below + self.right + 1];
-        T::interpolate(
-            [pixels[0], pixels[self.right], pixels[self.below], pixels[self.below + self.right]],
-            self.weights,
-        )
+    pub(crate) fn find(&mut self, flow: &Flow, x: usize, y: usize, count: usize) {
+        locate(&flow.row(y)[x..x + count], [x as f32, y as f32], self);
     }
-}
 
-/// Pixels whose places are worked out together.
-const AT_A_TIME: usize = 64;
-
-/// For each point the top left of the four pixels around it, and how far it lies from there to the right and down, 0
-/// to 1.
-struct Places {
-    first: [u32; AT_A_TIME],
-    fx: [f32; AT_A_TIME],
-    fy: [f32; AT_A_TIME],
+    /// What lies where the flow leads from the pixel `i` of these.
+    #[inline(always)]
+    pub(crate) fn read<T: Interpolate>(&self, i: usize, pixels: &[T]) -> T::Output {
+        let pixels = &pixels[self.first[i] as usize..][..self.below + self.right + 1];
+        let weights = [self.weights[0][i], self.weights[1][i], self.weights[2][i], self.weights[3][i]];
+        T::interpolate([pixels[0], pixels[self.right], pixels[self.below], pixels[self.below + self.right]], weights)
+    }
 }
 
 vectorised! {
-    /// Where the vectors lead that start at `(x, y)`, `(x + 1, y)` and so on, in a plane of `width`×`height`.
-    fn locate(vectors: &[[f32; 2]], x: f32, y: f32, width: usize, height: usize, places: &mut Places) {
+    /// Where the vectors lead that start at a place, a pixel right of it, and so on.
+    fn locate(vectors: &[[f32; 2]], at: [f32; 2], taps: &mut Taps) {
         let vectors = &vectors[..vectors.len().min(AT_A_TIME)];
+        let (width, height) = (taps.size.0 as i32, taps.size.1 as i32);
+        let Taps { first, weights: [top_left, top_right, bottom_left, bottom_right], .. } = taps;
         for (i, &[u, v]) in vectors.iter().enumerate() {
-            let (left, fx) = split(x + i as i32 as f32 + u, width as i32);
-            let (top, fy) = split(y + v, height as i32);
-            places.first[i] = (top * width as i32 + left) as u32;
-            places.fx[i] = fx;
-            places.fy[i] = fy;
+            let (left, fx) = split(at[0] + i as i32 as f32 + u, width);
+            let (top, fy) = split(at[1] + v, height);
+            let (gx, gy) = (1.0 - fx, 1.0 - fy);
+            first[i] = (top * width + left) as u32;
+            top_left[i] = gx * gy;
+            top_right[i] = fx * gy;
+            bottom_left[i] = gx * fy;
+            bottom_right[i] = fx * fy;
         }
     }
 }
@@ -130,7 +143,7 @@ fn split(position: f32, side: i32) -> (i32, f32) {
     let position = if position > 0.0 { position } else { 0.0 };
     let position = if position < last as f32 { position } else { last as f32 };
     // On the last pixel, that is the second.
-    let first = (position as i32).min((last - 1).max(0));
+    let first = whole(position).min((last - 1).max(0));
     (first, position - first as f32)
 }
 

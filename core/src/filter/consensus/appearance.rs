@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
 use super::NEARBY;
-use crate::{Plane, Rgb};
+use crate::{Plane, Rgb, simd::vectorised};
 
 /// Levels of each of red, green and blue that colours are told apart by.
 const LEVELS: usize = 32;
@@ -17,64 +17,111 @@ const UNSEEN: f32 = 1e-4;
 pub(super) struct Appearance {
     /// The frames of the window, oldest first.
     frames: VecDeque<Vec<[u32; 2]>>,
-    /// Their sum.
-    total: Vec<[u64; 2]>,
+    /// Their sum, in f64, which holds whole numbers to 2⁵³ and is quickly turned into f32.
+    total: Vec<[f64; 2]>,
 }
 
-/// The number of a colour.
+vectorised! {
+    /// The numbers of colours.
+    fn number(bins: &mut [u16], colors: &[Rgb]) {
+        for (bin, rgb) in bins.iter_mut().zip(colors) {
+            let level = |value: u8| u16::from(value / (256 / LEVELS) as u8);
+            *bin = (level(rgb[0]) * LEVELS as u16 + level(rgb[1])) * LEVELS as u16 + level(rgb[2]);
+        }
+    }
+
+    fn add(total: &mut [[f64; 2]], counts: &[[u32; 2]]) {
+        for (total, count) in total.iter_mut().zip(counts) {
+            *total = [total[0] + f64::from(count[0]), total[1] + f64::from(count[1])];
+        }
+    }
+
+    fn subtract(total: &mut [[f64; 2]], counts: &[[u32; 2]]) {
+        for (total, count) in total.iter_mut().zip(counts) {
+            *total = [total[0] - f64::from(count[0]), total[1] - f64::from(count[1])];
+        }
+    }
+
+    /// √(g / c) of each colour from its blurred counts and the sums over all colours.
+    fn divide(odds: &mut [f32], counts: &[[f32; 2]], sums: [f32; 2]) {
+        for (odds, &[class, ground]) in odds.iter_mut().zip(counts) {
+            *odds = ((ground / sums[1] + UNSEEN) / (class / sums[0] + UNSEEN)).sqrt();
+        }
+    }
+
+    /// Means with weights ¼, ½, ¼ of neighbours along one side of the cube of colours, its ends repeated.
+    fn blur(out: &mut [[f32; 2]], counts: &[[f32; 2]], step: usize) {
+        let side = step * LEVELS;
+        for (out, counts) in out.chunks_exact_mut(side).zip(counts.chunks_exact(side)) {
+            let (head, tail) = (step, side - step);
+            mix(&mut out[..head], [&counts[..head], &counts[..head], &counts[step..]]);
+            mix(&mut out[head..tail], [counts, &counts[step..], &counts[2 * step..]]);
+            mix(&mut out[tail..], [&counts[tail - step..], &counts[tail..], &counts[tail..]]);
+        }
+    }
+}
+
+#[inline(always)]
+fn mix(out: &mut [[f32; 2]], [before, here, after]: [&[[f32; 2]]; 3]) {
+    let length = out.len();
+    let (before, here, after) = (&before[..length], &here[..length], &after[..length]);
+    for i in 0..length {
+        out[i] = [0, 1].map(|k| 0.25 * (before[i][k] + after[i][k]) + 0.5 * here[i][k]);
+    }
+}
+
+/// The numbers of a frame's colours.
 pub(super) fn bins(frame: &Plane<Rgb>) -> Plane<u16> {
-    frame.map(|rgb| rgb.iter().fold(0, |bin, &value| bin * LEVELS as u16 + u16::from(value / (256 / LEVELS) as u8)))
+    let mut bins = Plane::filled(frame.width(), frame.height(), 0);
+    number(bins.data_mut(), frame.data());
+    bins
+}
+
+/// The odds of a colour, by its number.
+#[inline(always)]
+pub(super) fn of(odds: &[f32; BINS], color: u16) -> f32 {
+    odds[usize::from(color) % BINS]
 }
 
 impl Appearance {
     pub fn new() -> Self {
-        Self { frames: VecDeque::new(), total: vec![[0; 2]; BINS] }
+        Self { frames: VecDeque::new(), total: vec![[0.0; 2]; BINS] }
     }
 
     /// Takes a frame into the window: its colours, joint probabilities, and the largest of these nearby.
     pub fn push(&mut self, colors: &Plane<u16>, joint: &Plane<u8>, nearby: &Plane<u8>) {
         let mut counts = vec![[0; 2]; BINS];
+        let bins: &mut [[u32; 2]; BINS] = counts.first_chunk_mut().expect("one for each colour");
         for ((&color, &joint), &nearby) in colors.data().iter().zip(joint.data()).zip(nearby.data()) {
             if nearby > NEARBY {
                 let joint = u32::from(joint);
-                let [class, ground] = &mut counts[usize::from(color)];
+                let [class, ground] = &mut bins[usize::from(color) % BINS];
                 *class += (joint * joint) >> 8;
                 *ground += ((255 - joint) * (255 - joint)) >> 8;
             }
         }
-        for (total, &[class, ground]) in self.total.iter_mut().zip(&counts) {
-            *total = [total[0] + u64::from(class), total[1] + u64::from(ground)];
-        }
+        add(&mut self.total, &counts);
         self.frames.push_back(counts);
     }
 
     /// Drops the oldest frame of the window.
     pub fn pop(&mut self) {
-        for (total, [class, ground]) in self.total.iter_mut().zip(self.frames.pop_front().into_iter().flatten()) {
-            *total = [total[0] - u64::from(class), total[1] - u64::from(ground)];
+        if let Some(counts) = self.frames.pop_front() {
+            subtract(&mut self.total, &counts);
         }
     }
 
     /// For each colour √(g / c), where c and g are its shares among the colours of the class and of the ground.
     pub fn odds(&self) -> Vec<f32> {
-        let mut shares: Vec<[f32; 2]> = self.total.iter().map(|total| total.map(|count| count as f32)).collect();
+        let mut counts: Vec<[f32; 2]> = self.total.iter().map(|total| total.map(|count| count as f32)).collect();
+        let mut blurred = vec![[0.0; 2]; BINS];
         for step in [1, LEVELS, LEVELS * LEVELS] {
-            blur(&mut shares, step);
+            blur(&mut blurred, &counts, step);
+            std::mem::swap(&mut blurred, &mut counts);
         }
-        let sums: [u64; 2] = self.total.iter().fold([0; 2], |sum, total| [sum[0] + total[0], sum[1] + total[1]]);
-        let sums = sums.map(|sum| sum as f32 + 1.0);
-        let share = |count: f32, sum: f32| count / sum + UNSEEN;
-        shares.iter().map(|&[class, ground]| (share(ground, sums[1]) / share(class, sums[0])).sqrt()).collect()
-    }
-}
-
-/// Means with weights ¼, ½, ¼ of neighbours along one side of the cube of colours, its ends repeated.
-fn blur(values: &mut [[f32; 2]], step: usize) {
-    let source = values.to_vec();
-    for (i, value) in values.iter_mut().enumerate() {
-        let place = i / step % LEVELS;
-        let before = source[if place > 0 { i - step } else { i }];
-        let after = source[if place + 1 < LEVELS { i + step } else { i }];
-        *value = [0, 1].map(|k| 0.25 * (before[k] + after[k]) + 0.5 * source[i][k]);
+        let sums: [f64; 2] = self.total.iter().fold([0.0; 2], |sum, total| [sum[0] + total[0], sum[1] + total[1]]);
+        let mut odds = vec![0.0; BINS];
+        divide(&mut odds, &counts, sums.map(|sum| sum as f32 + 1.0));
+        odds
     }
 }

@@ -4,14 +4,15 @@ use super::PAST_BLOCK;
 use crate::{
     Motion, Plane,
     filter::level,
-    flow::{Flow, Taps},
+    flow::{AT_A_TIME, Flow, Taps},
     parallel,
+    simd::vectorised,
 };
 
 /// Joins each frame's planes with what its past and its future say of them, carried along flow.
 ///
 /// Two recursions run over the shot, one from its start and one from its end. Each keeps, for every pixel, sums over
-/// the frames of w p, w and, with N = 3, w p², where p is a probability and w its weight. The step from a neighbour is
+/// the frames of w p, w and, with N = 4, w p², where p is a probability and w its weight. The step from a neighbour is
 ///
 /// `S_t = s_t + a · warp(S)`, `a = decay · trust`,
 ///
@@ -33,9 +34,19 @@ pub(super) struct Fusion<const N: usize> {
     next: usize,
     /// Frames not yet given out, oldest first.
     held: VecDeque<Own>,
-    /// Forward sums of the frame last given out, a plane a class, of the recursion begun earlier and of that begun
-    /// later. `None` at the start of a shot.
-    past: Option<[Vec<Sums<N>>; 2]>,
+    /// `None` at the start of a shot.
+    past: Option<Past<N>>,
+    /// Planes to write sums to, so that none are allocated anew for each step.
+    spare: Vec<Sums<N>>,
+}
+
+/// Forward sums of the frame last given out, a plane a class.
+#[derive(Debug, Clone)]
+struct Past<const N: usize> {
+    /// Of the recursion begun earlier.
+    older: Vec<Sums<N>>,
+    /// Of that begun later; `None` where both began with the shot and are the same.
+    younger: Option<Vec<Sums<N>>>,
 }
 
 /// How far the future reaches.
@@ -66,13 +77,13 @@ pub(super) struct Joint {
     pub disagreement: Plane<u8>,
 }
 
-/// For each pixel sums of w p, w and w p², p in 0–255.
+/// For each pixel sums of w p and w, or of w p, w and w p² and a 0 that fills a vector register; p in 0–255.
 type Sums<const N: usize> = Plane<[f32; N]>;
 
 impl<const N: usize> Fusion<N> {
     /// The first frame pushed has the number `first`.
     pub fn new(decay: f32, lag: Option<Lag>, first: usize) -> Self {
-        Self { decay, lag, next: first, held: VecDeque::new(), past: None }
+        Self { decay, lag, next: first, held: VecDeque::new(), past: None, spare: Vec::new() }
     }
 
     /// Takes the next frame; gives those that need no more of the future, in order, a [`Joint`] a class.
@@ -90,6 +101,7 @@ impl<const N: usize> Fusion<N> {
     pub fn finish(&mut self) -> Vec<Vec<Joint>> {
         let rest = self.advance(self.held.len());
         self.past = None;
+        self.spare.clear();
         rest
     }
 
@@ -101,83 +113,154 @@ impl<const N: usize> Fusion<N> {
             let motion = self.held.get(index + 1).and_then(|next| next.motion.as_deref());
             let next = futures.last().or(beyond.as_ref()).zip(motion);
             let next = next.map(|(next, motion)| (next.as_slice(), &motion.forward, &motion.forward_trust));
-            let sums = self.step(&self.held[index], next);
+            let sums = step(&mut self.spare, self.decay, &self.held[index].classes, next);
             if index < count {
                 futures.push(sums);
             } else {
-                beyond = Some(sums);
+                self.spare.extend(beyond.replace(sums).into_iter().flatten());
             }
         }
-        futures.iter().rev().map(|future| self.give(future)).collect()
+        self.spare.extend(beyond.into_iter().flatten());
+        let mut joint = Vec::with_capacity(count);
+        while let Some(future) = futures.pop() {
+            joint.push(self.give(&future));
+            self.spare.extend(future);
+        }
+        joint
     }
 
     /// Gives out the oldest frame, whose backward sums are `future`.
     fn give(&mut self, future: &[Sums<N>]) -> Vec<Joint> {
         let own = self.held.pop_front().expect("a frame for each future");
         let phase = self.next % PAST_BLOCK;
-        let [mut older, mut younger] = match self.past.take() {
-            Some([older, younger]) => [Some(older), Some(younger)],
-            None => [None, None],
-        };
-        let share = match self.lag {
-            None => 1.0,
-            Some(_) => {
-                if phase == 0 {
-                    older = younger.take();
+        let share = if self.lag.is_some() { 1.0 - phase as f32 / PAST_BLOCK as f32 } else { 1.0 };
+        let (older, younger) = match (self.past.take(), &own.motion) {
+            (Some(Past { older, younger }), Some(motion)) => {
+                let mut advance = |past: Vec<Sums<N>>| {
+                    let neighbour = (past.as_slice(), &motion.backward, &motion.backward_trust);
+                    let sums = step(&mut self.spare, self.decay, &own.classes, Some(neighbour));
+                    self.spare.extend(past);
+                    sums
+                };
+                if self.lag.is_some() && phase == 0 {
+                    let older = advance(younger.unwrap_or(older));
+                    (older, Some(step(&mut self.spare, self.decay, &own.classes, None)))
+                } else {
+                    (advance(older), younger.map(advance))
                 }
-                1.0 - phase as f32 / PAST_BLOCK as f32
             }
+            _ => (step(&mut self.spare, self.decay, &own.classes, None), None),
         };
-        let advance = |past: Option<Vec<Sums<N>>>| {
-            let past = past.as_deref().zip(own.motion.as_deref());
-            self.step(&own, past.map(|(past, motion)| (past, &motion.backward, &motion.backward_trust)))
-        };
-        let older = advance(older);
-        let younger = if self.lag.is_some() { advance(younger) } else { Vec::new() };
         let joint = (0..own.classes.len())
             .map(|class| {
-                let own = &own.classes[class];
-                let past = (&older[class], younger.get(class).unwrap_or(&older[class]));
-                join(own, past, share, &future[class])
+                let past = (&older[class], younger.as_ref().map_or(&older[class], |younger| &younger[class]));
+                join(&own.classes[class], past, share, &future[class])
             })
             .collect();
-        self.past = Some([older, younger]);
+        self.past = Some(Past { older, younger });
         self.next += 1;
         joint
     }
+}
 
-    /// A frame's own sums with those of the neighbour to which a flow leads.
-    fn step(&self, own: &Own, neighbour: Option<(&[Sums<N>], &Flow, &Plane<f32>)>) -> Vec<Sums<N>> {
-        let step = |(class, own): (usize, &Plane<[u8; 2]>)| {
-            let size = own.size();
-            let mut sums = Plane::filled(size.0, size.1, [0.0; N]);
-            parallel::rows(&mut sums, |y, row| {
-                let own = row.iter_mut().zip(own.row(y));
-                let Some((sums, flow, trust)) = neighbour else {
-                    own.for_each(|(sum, &own)| *sum = parts(own));
-                    return;
-                };
-                let mut own = own.zip(trust.row(y));
-                Taps::along(flow, y, size, |_, taps| {
-                    let ((sum, &own), &trust) = own.next().expect("planes of one size");
-                    let carried = taps.read(sums[class].data());
-                    let share = self.decay * trust;
-                    let own: [f32; N] = parts(own);
-                    *sum = std::array::from_fn(|i| own[i] + share * carried[i]);
-                });
-            });
-            sums
-        };
-        own.classes.iter().enumerate().map(step).collect()
-    }
+/// A frame's own sums with those of the neighbour to which a flow leads, in `spare` planes.
+fn step<const N: usize>(
+    spare: &mut Vec<Sums<N>>,
+    decay: f32,
+    own: &[Plane<[u8; 2]>],
+    neighbour: Option<(&[Sums<N>], &Flow, &Plane<f32>)>,
+) -> Vec<Sums<N>> {
+    let step = |(class, own): (usize, &Plane<[u8; 2]>)| {
+        let (width, height) = own.size();
+        let fits = spare.pop().filter(|plane| plane.size() == own.size());
+        let mut sums = fits.unwrap_or_else(|| Plane::filled(width, height, [0.0; N]));
+        parallel::rows(&mut sums, |y, sums| match neighbour {
+            Some((there, flow, trust)) => {
+                carry(sums, own.row(y), there[class].data(), flow, y, trust.row(y), decay);
+            }
+            None => begin(sums, own.row(y)),
+        });
+        sums
+    };
+    own.iter().enumerate().map(step).collect()
 }
 
 /// w p, w and w p² of one pixel.
 #[inline(always)]
 fn parts<const N: usize>([probability, weight]: [u8; 2]) -> [f32; N] {
     let (p, w) = (f32::from(probability), f32::from(weight) / 255.0);
-    let all = [w * p, w, w * p * p];
-    std::array::from_fn(|i| all[i])
+    let all = [w * p, w, w * p * p, 0.0];
+    let mut parts = [0.0; N];
+    parts.copy_from_slice(&all[..N]);
+    parts
+}
+
+vectorised! {
+    /// The sums of row `y` where there is no neighbour.
+    fn begin<const N: usize>(sums: &mut [[f32; N]], own: &[[u8; 2]]) {
+        for (sum, &own) in sums.iter_mut().zip(own) {
+            *sum = parts(own);
+        }
+    }
+
+    /// The sums of row `y`, with those of the neighbour `there`.
+    fn carry<const N: usize>(
+        sums: &mut [[f32; N]],
+        own: &[[u8; 2]],
+        there: &[[f32; N]],
+        flow: &Flow,
+        y: usize,
+        trust: &[f32],
+        decay: f32,
+    ) {
+        let mut taps = Taps::new(flow.size());
+        let pieces = sums.chunks_mut(AT_A_TIME).zip(own.chunks(AT_A_TIME)).zip(trust.chunks(AT_A_TIME));
+        for (start, ((sums, own), trust)) in (0..).step_by(AT_A_TIME).zip(pieces) {
+            taps.find(flow, start, y, sums.len());
+            for (i, ((sum, &own), &trust)) in sums.iter_mut().zip(own).zip(trust).enumerate() {
+                let carried = taps.read(i, there);
+                let share = decay * trust;
+                let own: [f32; N] = parts(own);
+                for k in 0..N {
+                    sum[k] = own[k] + share * carried[k];
+                }
+            }
+        }
+    }
+
+    /// Joint probabilities and disagreement of a row.
+    fn join_row<const N: usize>(
+        probability: &mut [u8],
+        disagreement: &mut [u8],
+        own: &[[u8; 2]],
+        older: &[[f32; N]],
+        younger: &[[f32; N]],
+        share: f32,
+        future: &[[f32; N]],
+    ) {
+        let length = probability.len();
+        let (disagreement, own, future) = (&mut disagreement[..length], &own[..length], &future[..length]);
+        let (older, younger) = (&older[..length], &younger[..length]);
+        for x in 0..length {
+            let parts: [f32; N] = parts(own[x]);
+            let mut sum = [0.0; N];
+            for k in 0..N {
+                let past = younger[x][k] + share * (older[x][k] - younger[x][k]);
+                sum[k] = past + future[x][k] - parts[k];
+            }
+            let mean = sum[0] / sum[1];
+            probability[x] = level(mean);
+            disagreement[x] = match sum.get(2) {
+                None => 0,
+                Some(squares) => {
+                    let most = mean * (255.0 - mean);
+                    // One level more, so that rounding makes no disagreement where nothing is possible.
+                    let share = (squares / sum[1] - mean * mean).max(0.0) / (most + 255.0);
+                    level(255.0 * share.min(1.0))
+                }
+            };
+        }
+    }
 }
 
 /// All sums of a frame, joined; of the past, `share` is the older's and the rest the younger's.
@@ -188,21 +271,10 @@ fn join<const N: usize>(
     future: &Sums<N>,
 ) -> Joint {
     let (width, height) = own.size();
-    let mut both = Plane::filled(width, height, [0; 2]);
-    parallel::rows(&mut both, |y, row| {
-        let past = older.row(y).iter().zip(younger.row(y));
-        for (((out, &own), (older, younger)), future) in row.iter_mut().zip(own.row(y)).zip(past).zip(future.row(y)) {
-            let own: [f32; N] = parts(own);
-            let sum: [f32; N] =
-                std::array::from_fn(|i| (younger[i] + share * (older[i] - younger[i])) + future[i] - own[i]);
-            let mean = sum[0] / sum[1];
-            let disagreement = sum.get(2).map_or(0.0, |squares| {
-                let most = mean * (255.0 - mean);
-                // One level more, so that rounding makes no disagreement where nothing is possible.
-                (squares / sum[1] - mean * mean).max(0.0) / (most + 255.0)
-            });
-            *out = [level(mean), level(255.0 * disagreement.min(1.0))];
-        }
+    let [mut probability, mut disagreement] = [0, 1].map(|_| Plane::filled(width, height, 0));
+    parallel::rows_of_two(&mut probability, &mut disagreement, |y, probability, disagreement| {
+        let (older, younger, future) = (older.row(y), younger.row(y), future.row(y));
+        join_row(probability, disagreement, own.row(y), older, younger, share, future);
     });
-    Joint { probability: both.map(|both| both[0]), disagreement: both.map(|both| both[1]) }
+    Joint { probability, disagreement }
 }

@@ -8,7 +8,7 @@ use self::{
     fusion::{Fusion, Joint, Lag, Own},
 };
 use super::{TemporalFilter, level, local_maximum};
-use crate::{LookAhead, Motion, Plane, Rgb};
+use crate::{LookAhead, Motion, Plane, Rgb, parallel, simd::vectorised};
 
 /// Motion-compensated consensus: what the past and the future say of a pixel, carried to it along optical flow.
 ///
@@ -40,14 +40,14 @@ use crate::{LookAhead, Motion, Plane, Rgb};
 /// of them; both recursions are bounded at frame numbers that are the same however a clip is cut. A filter that begins
 /// at [`Consensus::OVERLAP`] frames or more before a frame therefore gives the same bytes for it as one that began
 /// with the clip. For [`LookAhead::All`] nothing is bounded: the whole shot is kept, for each pixel of each frame
-/// 26 bytes, and for each class 18 more.
+/// 26 bytes, and for each class 22 more.
 #[derive(Debug, Clone)]
 pub struct Consensus {
     /// Frames the output lags behind; `None` waits for the end of the shot.
     look_ahead: Option<usize>,
     /// Colours of the frame to be pushed next.
     shown: Option<Plane<u16>>,
-    first: Fusion<3>,
+    first: Fusion<4>,
     /// Frames in the first fusion, oldest first.
     held: VecDeque<Held>,
     /// For each class, the colours of frames near the one to be decided next.
@@ -149,7 +149,7 @@ impl Consensus {
                     window.appearance.pop();
                     window.before -= 1;
                 }
-                decide(class, odds).map(|&p| [p, 255])
+                decide(class, odds)
             });
             let own = Own { classes: decided.collect(), motion: held.motion };
             let fused = self.second.push(own);
@@ -205,45 +205,92 @@ fn near(plane: &Plane<u8>) -> Plane<u8> {
 /// The probabilities of one frame and their weights.
 fn weighted(plane: &Plane<u8>) -> Plane<[u8; 2]> {
     let seen = local_maximum(plane, plane.width().min(plane.height()) / 8);
-    let weight = |seen: u8| level(255.0 * LEAST_WEIGHT + (1.0 - LEAST_WEIGHT) * f32::from(seen));
-    let pixels = plane.data().iter().zip(seen.data()).map(|(&p, &seen)| [p, weight(seen)]);
-    Plane::from_vec(plane.width(), plane.height(), pixels.collect()).expect("planes of one size")
+    let mut own = Plane::filled(plane.width(), plane.height(), [0; 2]);
+    weigh(own.data_mut(), plane.data(), seen.data());
+    own
 }
 
 /// Joint probabilities with ½ as the dividing line where frames disagree; `odds` are [`Appearance::odds`] and the
 /// colours to read them at.
-fn decide(joint: &Joint, odds: Option<(&Plane<u16>, Vec<f32>)>) -> Plane<u8> {
+fn decide(joint: &Joint, odds: Option<(&Plane<u16>, Vec<f32>)>) -> Plane<[u8; 2]> {
     let Joint { probability, disagreement } = joint;
-    let opening = near(disagreement).map(|&d| (f32::from(d) * (DISAGREEMENT_GAIN / 255.0)).min(1.0));
-    let colored = match odds {
-        None => probability.clone(),
-        Some((colors, odds)) => {
-            let mut pixels = colors.data().iter().zip(opening.data());
-            probability.map(|&p| {
-                let (&color, share) = pixels.next().expect("planes of one size");
-                let p = f32::from(p);
-                let ground = (255.0 - p) * odds[usize::from(color)];
-                // At 0 there is nothing to divide.
-                level(p + share * (255.0 * p / (p + ground).max(1.0) - p))
-            })
-        }
-    };
+    let (width, height) = probability.size();
+    let disputed = near(disagreement);
+    let mut colored = probability.clone();
+    if let Some((colors, odds)) = odds {
+        let odds = odds.first_chunk().expect("a number for each colour");
+        parallel::rows(&mut colored, |y, row| {
+            let mut ground = [0.0; AT_A_TIME];
+            let pieces = row.chunks_mut(AT_A_TIME).zip(colors.row(y).chunks(AT_A_TIME));
+            for ((p, colors), disputed) in pieces.zip(disputed.row(y).chunks(AT_A_TIME)) {
+                for (ground, &color) in ground.iter_mut().zip(colors) {
+                    *ground = appearance::of(odds, color);
+                }
+                color(p, &ground[..colors.len()], disputed);
+            }
+        });
+    }
     let peaks = near(&colored);
     let peak_share = (PEAK_SHARE - in_dispute(joint)).max(LEAST_PEAK_SHARE);
-    let mut pixels = peaks.data().iter().zip(opening.data());
-    colored.map(|&p| {
-        let (&peak, share) = pixels.next().expect("planes of one size");
-        let line = (peak_share * f32::from(peak)).max(LEAST_PROBABILITY * 255.0);
-        let p = f32::from(p);
-        level(p + share * ((p * 127.5 / line).min(255.0) - p))
-    })
+    let mut decided = Plane::filled(width, height, [0; 2]);
+    parallel::rows(&mut decided, |y, row| divide(row, colored.row(y), peaks.row(y), disputed.row(y), peak_share));
+    decided
+}
+
+/// Pixels whose odds are looked up together.
+const AT_A_TIME: usize = 64;
+
+/// The share of the decision where the largest disagreement nearby is this, 0–255.
+#[inline(always)]
+fn opening(disputed: u8) -> f32 {
+    (f32::from(disputed) * (DISAGREEMENT_GAIN / 255.0)).min(1.0)
+}
+
+vectorised! {
+    /// Probabilities and their weights, where `seen` is the largest probability nearby.
+    fn weigh(own: &mut [[u8; 2]], probabilities: &[u8], seen: &[u8]) {
+        for ((own, &p), &seen) in own.iter_mut().zip(probabilities).zip(seen) {
+            *own = [p, level(255.0 * LEAST_WEIGHT + (1.0 - LEAST_WEIGHT) * f32::from(seen))];
+        }
+    }
+
+    /// Lets colours count; `odds` are those of the pixels.
+    fn color(probabilities: &mut [u8], odds: &[f32], disputed: &[u8]) {
+        for ((value, &odds), &disputed) in probabilities.iter_mut().zip(odds).zip(disputed) {
+            let p = f32::from(*value);
+            let ground = (255.0 - p) * odds;
+            // At 0 there is nothing to divide.
+            *value = level(p + opening(disputed) * (255.0 * p / (p + ground).max(1.0) - p));
+        }
+    }
+
+    /// Makes a share of the peaks the dividing line; the weight of all is the same.
+    fn divide(decided: &mut [[u8; 2]], probabilities: &[u8], peaks: &[u8], disputed: &[u8], peak_share: f32) {
+        let pixels = decided.iter_mut().zip(probabilities).zip(peaks).zip(disputed);
+        for (((decided, &p), &peak), &disputed) in pixels {
+            let line = (peak_share * f32::from(peak)).max(LEAST_PROBABILITY * 255.0);
+            let p = f32::from(p);
+            *decided = [level(p + opening(disputed) * ((p * 127.5 / line).min(255.0) - p)), 255];
+        }
+    }
+
+    /// The sum of the variances, in 255ths of 255, and that of the means of a few pixels.
+    fn dispute(probabilities: &[u8], disagreements: &[u8]) -> [u32; 2] {
+        let pixels = probabilities.iter().map(|&p| u32::from(p)).zip(disagreements);
+        pixels.fold([0, 0], |[variances, means], (p, &share)| {
+            [variances + u32::from(share) * (p * (255 - p) + 255), means + p]
+        })
+    }
 }
 
 /// The part of a class that frames disagree about, 0 to 1: the sum of the variances over the sum of the means.
 fn in_dispute(Joint { probability, disagreement }: &Joint) -> f32 {
-    let pixels = probability.data().iter().map(|&p| u64::from(p)).zip(disagreement.data());
-    let [variances, means] = pixels.fold([0, 0], |[variances, means], (p, &share)| {
-        [variances + u64::from(share) * (p * (255 - p) + 255), means + p]
+    // Sums of so many fit 32 bits.
+    const FEW: usize = 512;
+    let few = probability.data().chunks(FEW).zip(disagreement.data().chunks(FEW));
+    let [variances, means] = few.fold([0, 0], |[variances, means], (p, share)| {
+        let few = dispute(p, share);
+        [variances + u64::from(few[0]), means + u64::from(few[1])]
     });
     variances as f32 / (means.max(1) * 255 * 255) as f32
 }
