@@ -134,8 +134,13 @@ impl Job {
                     }
                 })
             }
-            "mask_iou" => neighbours(masks(), |a, b| Overlap::of_masks(a, b).expect("masks of one size").iou()),
-            "mask_dice" => neighbours(masks(), |a, b| Overlap::of_masks(a, b).expect("masks of one size").dice()),
+            "mask_iou" | "mask_dice" => {
+                let (masks, measure) = (masks(), measure(name));
+                Box::new(move |check| {
+                    let overlaps = Overlap::of_neighbours(&masks).expect("masks of one size");
+                    overlaps.iter().for_each(|overlap| check.number(measure(overlap)));
+                })
+            }
             "mask_pack" => {
                 let planes = planes();
                 Box::new(move |check| {
@@ -158,9 +163,12 @@ impl Job {
             "u8_moving_average" => filtered(planes(), MovingAverage::new(WINDOW)),
             "u8_median" => filtered(planes(), Median::new(WINDOW)),
             "u8_exponential" => filtered(planes(), Exponential::new(0.3)),
-            "u8_iou" => neighbours(planes(), |a, b| Overlap::of_planes(a, b, LEVEL).expect("planes of one size").iou()),
-            "u8_dice" => {
-                neighbours(planes(), |a, b| Overlap::of_planes(a, b, LEVEL).expect("planes of one size").dice())
+            "u8_iou" | "u8_dice" => {
+                let (planes, measure) = (planes(), measure(name));
+                Box::new(move |check| {
+                    let overlaps = Overlap::of_neighbouring_planes(&planes, LEVEL).expect("planes of one size");
+                    overlaps.iter().for_each(|overlap| check.number(measure(overlap)));
+                })
             }
             "flow" => {
                 let luma = gray(bytes);
@@ -249,11 +257,9 @@ fn windows(picture: &[u8], (width, height): (usize, usize), frames: usize) -> Ve
     (0..frames).map(window).collect()
 }
 
-fn neighbours<T: Send + 'static>(
-    frames: Vec<T>,
-    measure: impl Fn(&T, &T) -> f32 + Send + 'static,
-) -> Box<dyn FnMut(&mut Check) + Send> {
-    Box::new(move |check| frames.windows(2).for_each(|pair| check.number(measure(&pair[0], &pair[1]))))
+/// The measure that the kernel of this name is about.
+fn measure(name: &str) -> fn(&Overlap) -> f32 {
+    if name.ends_with("iou") { Overlap::iou } else { Overlap::dice }
 }
 
 fn filtered(planes: Vec<Plane<u8>>, mut filter: impl TemporalFilter + 'static) -> Box<dyn FnMut(&mut Check) + Send> {

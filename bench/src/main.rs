@@ -23,7 +23,7 @@ steadymask-bench memory [--frames N]
 
   --python   the Python that has what requirements.txt names
   --wasm     the package that wasm-bindgen made of the library for Node
-  --only     only the lines whose name contains the word; nothing is published then
+  --only     only the lines whose name contains the word (also flow_error, memory); nothing is published then
   --frames   at most this many frames a line; nothing is published then
   --seconds  how long a line may take, once each side had three turns (20)
 

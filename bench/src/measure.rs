@@ -37,8 +37,8 @@ pub struct Results {
     pub versions: Vec<(String, String)>,
     pub rows: Vec<Timed>,
     pub flow_errors: Vec<FlowError>,
-    /// Peak memory of a short clip, from a process of its own.
-    pub memory: Memory,
+    /// Peak memory of a short clip, from a process of its own, where it was asked for.
+    pub memory: Option<Memory>,
     /// Lines that could not be measured, and why.
     pub skipped: Vec<(String, String)>,
 }
@@ -90,7 +90,7 @@ impl<'a> Bench<'a> {
         let flow_errors = if only("flow_error") { self.flow_errors()? } else { Vec::new() };
         let (mut rows, mut skipped) = (Vec::new(), Vec::new());
         for row in rows::all(self.options.frames.unwrap_or(usize::MAX)) {
-            if !self.options.only.as_ref().is_none_or(|word| row.name.contains(word)) {
+            if !only(&row.name) {
                 continue;
             }
             if row.real && sequence().is_none() {
@@ -99,7 +99,7 @@ impl<'a> Bench<'a> {
             }
             rows.push(self.time(row)?);
         }
-        let memory = memory(1200)?;
+        let memory = if only("memory") { Some(memory(1200)?) } else { None };
         Ok(Results { machine, memory, versions, rows, flow_errors, skipped })
     }
 

@@ -81,22 +81,24 @@ of one.
         }
         page.push('\n');
     }
-    let long = std::fs::read_to_string("bench/memory.json").ok();
-    let memories: Vec<Memory> = long.iter().filter_map(|json| serde_json::from_str(json).ok()).collect();
-    let _ = writeln!(
-        page,
-        "## Memory\n\nPeak resident memory of a process that stabilises 1080p with a look-ahead of {} frames (work size \
-         {}×{}), as the clip goes on; by `cargo xtask bench memory` where ten minutes are.\n\n| frames | peak MiB |\n| \
-         --- | --- |",
-        results.memory.look_ahead, results.memory.work.0, results.memory.work.1,
-    );
-    for memory in memories.iter().chain([&results.memory]) {
-        for (frames, mib) in &memory.peaks {
-            let _ = writeln!(page, "| {frames} | {mib:.1} |");
+    if let Some(short) = &results.memory {
+        let long = std::fs::read_to_string("bench/memory.json").ok();
+        let long: Option<Memory> = long.and_then(|json| serde_json::from_str(&json).ok());
+        let _ = writeln!(
+            page,
+            "## Memory\n\nPeak resident memory of a process that stabilises 1080p with a look-ahead of {} frames (work \
+             size {}×{}), as the clip goes on; by `cargo xtask bench memory` where ten minutes are.\n\n\
+             | frames | peak MiB |\n| --- | --- |",
+            short.look_ahead, short.work.0, short.work.1,
+        );
+        for memory in long.iter().chain([short]) {
+            for (frames, mib) in &memory.peaks {
+                let _ = writeln!(page, "| {frames} | {mib:.1} |");
+            }
+            let _ = writeln!(page, "| growth from half to all | {:.3} times |", memory.growth());
         }
-        let _ = writeln!(page, "| growth from half to all | {:.3} times |", memory.growth());
+        page.push('\n');
     }
-    page.push('\n');
     if !results.skipped.is_empty() {
         page.push_str("## Not measured\n\n");
         for (name, reason) in &results.skipped {

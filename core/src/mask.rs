@@ -1,4 +1,4 @@
-use crate::{Error, Plane, Result, simd::vectorised};
+use crate::{Plane, Result, plane::check_frame_size, simd::vectorised};
 
 /// A binary mask, 64 pixels a word, each row padded to whole words with zeros.
 ///
@@ -130,32 +130,27 @@ impl BitMask {
     /// Number of pixels set in both.
     ///
     /// # Errors
-    /// [`Error::FrameSize`] when the sizes differ.
+    /// [`Error::FrameSize`](crate::Error::FrameSize) when the sizes differ.
     pub fn intersection(&self, other: &Self) -> Result<usize> {
-        Ok(self.areas(other)?[2])
+        check_frame_size(0, other.size(), self.size())?;
+        let [_, [_, both]] = Self::areas([self, other]);
+        Ok(both)
     }
 
     /// Number of pixels set in either.
     ///
     /// # Errors
-    /// [`Error::FrameSize`] when the sizes differ.
+    /// [`Error::FrameSize`](crate::Error::FrameSize) when the sizes differ.
     pub fn union(&self, other: &Self) -> Result<usize> {
-        let [own, others, both] = self.areas(other)?;
+        check_frame_size(0, other.size(), self.size())?;
+        let [[own, _], [others, both]] = Self::areas([self, other]);
         Ok(own + others - both)
     }
 
-    /// Number of pixels set in this, in `other` and in both, in one pass.
-    pub(crate) fn areas(&self, other: &Self) -> Result<[usize; 3]> {
-        if self.size() != other.size() {
-            return Err(Error::FrameSize {
-                index: 0,
-                width: other.width,
-                height: other.height,
-                expected_width: self.width,
-                expected_height: self.height,
-            });
-        }
-        Ok(areas(&self.words, &other.words))
+    /// Number of pixels set in each of these masks, which are of one size, and in both it and the one before, in one
+    /// pass over all of them.
+    pub(crate) fn areas<const N: usize>(masks: [&Self; N]) -> [[usize; 2]; N] {
+        areas(masks.map(Self::words))
     }
 
     /// The mask as a picture of 0 and 255.
@@ -206,15 +201,21 @@ vectorised! {
         count as usize
     }
 
-    /// Bits set in `a`, in `b` and in both.
-    fn areas(a: &[u64], b: &[u64]) -> [usize; 3] {
-        let [mut own, mut others, mut both] = [0u64; 3];
-        for (a, b) in a.iter().zip(b) {
-            own += u64::from(a.count_ones());
-            others += u64::from(b.count_ones());
-            both += u64::from((a & b).count_ones());
+    /// Bits set in each of these, and in both it and the one before.
+    #[allow(clippy::needless_range_loop, reason = "other loops are not vectorised")]
+    fn areas<const N: usize>(masks: [&[u64]; N]) -> [[usize; 2]; N] {
+        let length = masks[0].len();
+        let masks = masks.map(|words| &words[..length]);
+        let [mut own, mut both] = [[0u64; N]; 2];
+        for i in 0..length {
+            for k in 0..N {
+                own[k] += u64::from(masks[k][i].count_ones());
+                if k > 0 {
+                    both[k] += u64::from((masks[k][i] & masks[k - 1][i]).count_ones());
+                }
+            }
         }
-        [own, others, both].map(|count| count as usize)
+        std::array::from_fn(|k| [own[k] as usize, both[k] as usize])
     }
 }
 

@@ -142,3 +142,13 @@ pub(crate) fn check_size(width: usize, height: usize) -> Result<()> {
     let range = 1..=Plane::<u8>::MAX_SIDE;
     if range.contains(&width) && range.contains(&height) { Ok(()) } else { Err(Error::Size { width, height }) }
 }
+
+/// That frame `index` is of the size that the first was of.
+pub(crate) fn check_frame_size(index: usize, size: (usize, usize), expected: (usize, usize)) -> Result<()> {
+    let ((width, height), (expected_width, expected_height)) = (size, expected);
+    if size == expected {
+        Ok(())
+    } else {
+        Err(Error::FrameSize { index, width, height, expected_width, expected_height })
+    }
+}

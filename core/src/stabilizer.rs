@@ -5,7 +5,7 @@ use crate::{
     filter::{self, TemporalFilter},
     flow,
     metric::{Evidence, FrameMetrics, Improvement, MaskAccumulator, Mean, Summary, Witness, picture_edges},
-    plane::check_size,
+    plane::{check_frame_size, check_size},
     union_of,
 };
 
@@ -149,11 +149,8 @@ impl Stabilizer {
         if probabilities.len() != self.classes {
             return Err(Error::Classes { index, actual: probabilities.len(), expected: self.classes });
         }
-        let (expected_width, expected_height) = self.size;
-        for (width, height) in std::iter::once(frame.size()).chain(probabilities.iter().map(Plane::size)) {
-            if (width, height) != self.size {
-                return Err(Error::FrameSize { index, width, height, expected_width, expected_height });
-            }
+        for size in std::iter::once(frame.size()).chain(probabilities.iter().map(Plane::size)) {
+            check_frame_size(index, size, self.size)?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use steadymask_core::{
     BitMask, Error, Motion, Plane, flow,
-    metric::{self, Improvement, MaskAccumulator},
+    metric::{self, Improvement, MaskAccumulator, Overlap},
 };
 
 #[derive(Deserialize)]
@@ -105,6 +105,10 @@ fn empty_masks_agree_and_sizes_must() {
     for result in [metric::iou(&empty, &other), metric::dice(&empty, &other)] {
         assert!(matches!(result, Err(Error::FrameSize { .. })));
     }
+    let clip = [empty.clone(), empty.clone(), other.clone()];
+    let planes = [&empty, &other].map(BitMask::to_plane);
+    assert!(matches!(Overlap::of_neighbours(&clip), Err(Error::FrameSize { index: 2, width: 50, .. })));
+    assert!(matches!(Overlap::of_neighbouring_planes(&planes, 0), Err(Error::FrameSize { index: 1, .. })));
     for result in [metric::region_similarity(&empty, &other), metric::boundary_f(&empty, &other)] {
         assert!(matches!(result, Err(Error::FrameSize { .. })));
     }

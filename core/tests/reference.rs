@@ -139,6 +139,17 @@ proptest! {
         prop_assert_eq!(Overlap::of_masks(&masks[0], &masks[1]).unwrap(), overlap);
     }
 
+    #[test]
+    fn overlap_of_neighbours(
+        planes in (size(), 0..12usize).prop_flat_map(|(size, frames)| vec(plane(size), frames)),
+        threshold: u8,
+    ) {
+        let masks: Vec<_> = planes.iter().map(|plane| BitMask::from_threshold(plane, threshold)).collect();
+        let slow: Vec<_> = masks.windows(2).map(|pair| Overlap::of_masks(&pair[0], &pair[1]).unwrap()).collect();
+        prop_assert_eq!(&Overlap::of_neighbours(&masks).unwrap(), &slow);
+        prop_assert_eq!(&Overlap::of_neighbouring_planes(&planes, threshold).unwrap(), &slow);
+    }
+
     /// Also what makes it the moving average and the median of masks.
     #[test]
     fn majority(

@@ -17,10 +17,9 @@ fn results(width: usize, height: usize) -> Vec<String> {
     let planes: Vec<_> = (0..11).map(|_| Plane::from_fn(width, height, |_, _| random())).collect();
     let masks: Vec<_> = planes.iter().map(|plane| BitMask::from_threshold(plane, 100)).collect();
     let mut results = vec![format!("{masks:?}"), format!("{:?}", masks[0].to_plane())];
-    for pair in 0..10 {
-        results.push(format!("{:?}", Overlap::of_masks(&masks[pair], &masks[pair + 1])));
-        results.push(format!("{:?}", Overlap::of_planes(&planes[pair], &planes[pair + 1], 60)));
-    }
+    // Eleven frames: five at a time, then the rest in pairs.
+    results.push(format!("{:?}", Overlap::of_neighbours(&masks)));
+    results.push(format!("{:?}", Overlap::of_neighbouring_planes(&planes, 60)));
     for size in [3, 5, 7, 9] {
         results.push(format!("{:?}", majority(&masks, size)));
         let filters: [Box<dyn TemporalFilter>; 3] =

@@ -1,4 +1,4 @@
-use crate::{BitMask, Error, Result, simd::vectorised};
+use crate::{BitMask, Error, Result, plane::check_frame_size, simd::vectorised};
 
 /// Majority vote of a centred window of `size` frames (odd, 3 to 9) over a shot of masks, cut at both ends of the
 /// shot; a tie, possible where the window is cut to an even number of frames, counts as set.
@@ -29,12 +29,8 @@ pub fn vote(masks: &[BitMask]) -> Result<BitMask> {
         let (value, allowed) = (masks.len().to_string(), format!("1 to {MOST}"));
         return Err(Error::Setting { field: "number of masks", value, allowed });
     };
-    let (expected_width, expected_height) = first.size();
     for (index, mask) in masks.iter().enumerate() {
-        let (width, height) = mask.size();
-        if mask.size() != first.size() {
-            return Err(Error::FrameSize { index, width, height, expected_width, expected_height });
-        }
+        check_frame_size(index, mask.size(), first.size())?;
     }
     let voters: Vec<&[u64]> = masks.iter().map(BitMask::words).collect();
     let mut words = vec![0; voters[0].len()];

@@ -1,5 +1,5 @@
-use super::overlap::share;
-use crate::{BitMask, Error, Result};
+use super::{Overlap, overlap::share};
+use crate::{BitMask, Result, plane::check_frame_size};
 
 /// How far apart two contours may lie and still match, as a share of the frame's diagonal: that of DAVIS.
 pub const BOUNDARY_TOLERANCE: f64 = 0.008;
@@ -9,9 +9,10 @@ pub const BOUNDARY_TOLERANCE: f64 = 0.008;
 /// F. Perazzi et al., *A benchmark dataset and evaluation methodology for video object segmentation*, CVPR 2016.
 ///
 /// # Errors
-/// [`Error::FrameSize`] when the sizes differ.
+/// [`Error::FrameSize`](crate::Error::FrameSize) when the sizes differ.
 pub fn region_similarity(mask: &BitMask, truth: &BitMask) -> Result<f64> {
-    Ok(share(mask.intersection(truth)?, mask.union(truth)?))
+    let overlap = Overlap::of_masks(mask, truth)?;
+    Ok(share(overlap.intersection, overlap.union()))
 }
 
 /// F of DAVIS: F-measure of the contours' pixels, 0 to 1.
@@ -21,7 +22,7 @@ pub fn region_similarity(mask: &BitMask, truth: &BitMask) -> Result<f64> {
 /// F is 0, where neither has it is 1. Formulas of `davis2017-evaluation`, exactly.
 ///
 /// # Errors
-/// [`Error::FrameSize`] when the sizes differ.
+/// [`Error::FrameSize`](crate::Error::FrameSize) when the sizes differ.
 pub fn boundary_f(mask: &BitMask, truth: &BitMask) -> Result<f64> {
     boundary_f_within(mask, truth, boundary_radius(mask.width(), mask.height()))
 }
@@ -29,12 +30,9 @@ pub fn boundary_f(mask: &BitMask, truth: &BitMask) -> Result<f64> {
 /// As [`boundary_f`], with contours that match within `radius` pixels.
 ///
 /// # Errors
-/// [`Error::FrameSize`] when the sizes differ.
+/// [`Error::FrameSize`](crate::Error::FrameSize) when the sizes differ.
 pub fn boundary_f_within(mask: &BitMask, truth: &BitMask, radius: usize) -> Result<f64> {
-    if mask.size() != truth.size() {
-        let ((width, height), (expected_width, expected_height)) = (mask.size(), truth.size());
-        return Err(Error::FrameSize { index: 0, width, height, expected_width, expected_height });
-    }
+    check_frame_size(0, mask.size(), truth.size())?;
     let (mask, truth) = (boundary(mask), boundary(truth));
     // A contour pixel without counterpart counts in neither share; an empty contour has the share 1.
     let precision = share(matched(&mask, &truth, radius), mask.area());

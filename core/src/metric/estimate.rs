@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::boundary::boundary;
 use crate::{
-    BitMask, Error, Motion, Plane, Result, Rgb, filter::local_maximum, flow::warp, parallel, simd::vectorised,
+    BitMask, Motion, Plane, Result, Rgb, filter::local_maximum, flow::warp, parallel, plane::check_frame_size,
+    simd::vectorised,
 };
 
 /// Share of the evidence that lasts from one frame to the next.
@@ -59,15 +60,13 @@ impl Witness {
     /// and the motion since the frame before; `None` begins a new shot, whose first frame has no evidence.
     ///
     /// # Errors
-    /// [`Error::FrameSize`] when the sizes differ.
+    /// [`Error::FrameSize`](crate::Error::FrameSize) when the sizes differ.
     pub fn push(&mut self, raw: &Plane<u8>, edges: &BitMask, motion: Option<&Motion>) -> Result<Option<Evidence>> {
         let (expected_width, expected_height) = raw.size();
         let of_motion = motion.map(|motion| motion.backward.size());
         let of_past = self.past.as_ref().filter(|_| motion.is_some()).map(Plane::size);
-        for (width, height) in [Some(edges.size()), of_motion, of_past].into_iter().flatten() {
-            if (width, height) != raw.size() {
-                return Err(Error::FrameSize { index: 0, width, height, expected_width, expected_height });
-            }
+        for size in [Some(edges.size()), of_motion, of_past].into_iter().flatten() {
+            check_frame_size(0, size, raw.size())?;
         }
         let carried = self.past.take().zip(motion).map(|(past, motion)| {
             let mut carried = warp(&past, &motion.backward);
@@ -89,7 +88,7 @@ impl Evidence {
     /// What `mask` is worth on this frame.
     ///
     /// # Errors
-    /// [`Error::FrameSize`] when it is of another size.
+    /// [`Error::FrameSize`](crate::Error::FrameSize) when it is of another size.
     pub fn estimate(&self, mask: &BitMask) -> Result<Estimate> {
         let contour = boundary(mask);
         let aligned = self.edges.intersection(&contour)?;

@@ -1,6 +1,6 @@
 //! T of DAVIS 2016: how much a contour changes its shape from frame to frame.
 
-use crate::{BitMask, Error, Result, simd::vectorised};
+use crate::{BitMask, Result, plane::check_frame_size, simd::vectorised};
 
 /// What the benchmark multiplies the mean cost by.
 const SCALE: f64 = 5.0;
@@ -39,12 +39,9 @@ type Point = [f32; 2];
 /// measures take one.
 ///
 /// # Errors
-/// [`Error::FrameSize`] when the sizes differ.
+/// [`Error::FrameSize`](crate::Error::FrameSize) when the sizes differ.
 pub fn contour_instability(previous: &BitMask, current: &BitMask) -> Result<Option<f64>> {
-    if previous.size() != current.size() {
-        let ((width, height), (expected_width, expected_height)) = (current.size(), previous.size());
-        return Err(Error::FrameSize { index: 0, width, height, expected_width, expected_height });
-    }
+    check_frame_size(0, current.size(), previous.size())?;
     let contexts =
         [previous, current].map(|mask| longest_outline(mask).map(|outline| shape_contexts(&divided(&outline))));
     let [Some(previous), Some(current)] = contexts else { return Ok(None) };

@@ -5,8 +5,9 @@ use super::{
     overlap::{Overlap, share},
 };
 use crate::{
-    BitMask, Error, Motion, Result,
+    BitMask, Motion, Result,
     flow::{Flow, TRUSTED},
+    plane::check_frame_size,
 };
 
 /// What is known of one frame's mask. Comparisons with the frame before are `None` on the first frame of a shot.
@@ -120,13 +121,9 @@ struct Unexplained {
 
 impl Unexplained {
     fn between(previous: &BitMask, current: &BitMask, motion: &Motion) -> Result<Self> {
-        let (width, height) = current.size();
         let flow = &motion.backward;
-        for (w, h) in [flow.size(), previous.size()] {
-            if (w, h) != (width, height) {
-                let (expected_width, expected_height) = (width, height);
-                return Err(Error::FrameSize { index: 0, width: w, height: h, expected_width, expected_height });
-            }
+        for size in [flow.size(), previous.size()] {
+            check_frame_size(0, size, current.size())?;
         }
         let [carried] = warped([previous], flow);
         let trusted = trusted(motion);

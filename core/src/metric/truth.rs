@@ -9,7 +9,7 @@ use super::{
     overlap::share,
     temporal::{Mean, trusted, warped},
 };
-use crate::{BitMask, Error, Motion, Plane, Result, resize::resize_mask};
+use crate::{BitMask, Motion, Plane, Result, plane::check_frame_size, resize::resize_mask};
 
 /// Pixels within which contours match in the strict form of F: 8 pixels, DAVIS's own at 480p, hide edges that crawl.
 pub const STRICT_RADIUS: usize = 2;
@@ -141,14 +141,11 @@ impl TruthAccumulator {
     /// The motion's trust should be estimated with [`FLICKER_SIGMA`].
     ///
     /// # Errors
-    /// [`Error::FrameSize`] when mask and truth are not of one size, or not of that of the frames before.
+    /// [`Error::FrameSize`](crate::Error::FrameSize) when mask and truth are not of one size, or not of that of the frames before.
     pub fn push(&mut self, mask: BitMask, truth: BitMask, motion: Option<&Motion>) -> Result<TruthMetrics> {
-        let (expected_width, expected_height) = self.recent.back().map_or(mask.size(), |(mask, _)| mask.size());
-        for (width, height) in [mask.size(), truth.size()] {
-            if (width, height) != (expected_width, expected_height) {
-                let index = self.j.len();
-                return Err(Error::FrameSize { index, width, height, expected_width, expected_height });
-            }
+        let expected = self.recent.back().map_or(mask.size(), |(mask, _)| mask.size());
+        for size in [mask.size(), truth.size()] {
+            check_frame_size(self.j.len(), size, expected)?;
         }
         let (flicker, false_flips) = self.along_motion(&mask, &truth, motion).unzip();
         let metrics = TruthMetrics {
@@ -303,14 +300,11 @@ impl MatteAccumulator {
     /// Takes the next frame's matte and truth, 0–255, and gives its dtSSD, 0 to 2; `None` for the first.
     ///
     /// # Errors
-    /// [`Error::FrameSize`] when the sizes are not all one.
+    /// [`Error::FrameSize`](crate::Error::FrameSize) when the sizes are not all one.
     pub fn push(&mut self, matte: Plane<u8>, truth: Plane<u8>) -> Result<Option<f64>> {
-        let (expected_width, expected_height) = self.previous.as_ref().map_or(matte.size(), |(matte, _)| matte.size());
-        for (width, height) in [matte.size(), truth.size()] {
-            if (width, height) != (expected_width, expected_height) {
-                let index = self.count;
-                return Err(Error::FrameSize { index, width, height, expected_width, expected_height });
-            }
+        let expected = self.previous.as_ref().map_or(matte.size(), |(matte, _)| matte.size());
+        for size in [matte.size(), truth.size()] {
+            check_frame_size(self.count, size, expected)?;
         }
         let dtssd = self.previous.as_ref().map(|(matte_before, truth_before)| {
             let now = matte.data().iter().zip(truth.data());
