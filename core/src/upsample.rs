@@ -5,11 +5,14 @@
 //! it: those of its own colour and those nearby have more say, as in joint bilateral upsampling (J. Kopf, M. F. Cohen,
 //! D. Lischinski, M. Uyttendaele, *Joint bilateral upsampling*, SIGGRAPH 2007), but they vote with their labels, and
 //! the enlarged probabilities have a voice of their own, which decides where colours tell nothing. All in whole numbers.
+//!
+//! Masks that came larger than the work size know their contour better than the picture does. What averaging took from
+//! them is given back wherever the filter has left their contour about where it was: see [`Own`].
 
 use std::ops::RangeInclusive;
 
 use crate::{
-    Plane, Rgb,
+    Plane, RAW_LEVEL, Rgb,
     filter::local_maximum,
     parallel,
     resize::{self, bilinear_taps},
@@ -26,11 +29,28 @@ pub const COLOR_RANGE: i16 = 160;
 pub const SURE: i32 = 32;
 /// The full voice of the enlarged probabilities, in sixteenths of all the votes cast.
 pub const VOICE: i32 = 10;
+/// How far a filter may shift a contour for it to keep its own fine edges, in 1/255 of a work pixel.
+pub const SHIFT: i32 = 255;
 
 /// Work pixels asked in a row, and rows of them.
 const ASKED: usize = REACH + 1;
 /// The same, filled up to whole vectors.
 const TAPS: usize = 8;
+
+/// Masks as they were before the filter, where they came larger than the work size.
+///
+/// Where the filter shifts their contour by no more than a work pixel, P + F − S takes the place of the enlarged
+/// probabilities P, with F the masks at the frame's size and S those at work size, enlarged: it is F itself where the
+/// filter changes nothing. The shift is g / e, summed over the work pixels within [`REACH`] columns and rows: g is the
+/// largest difference that the filter makes to a class, from 0 to 1; e is 1 where another label is next on the right
+/// or below in the masks at work size.
+#[derive(Debug, Clone, Copy)]
+pub struct Own<'a> {
+    /// At the frame's size, one plane a class, 0–255.
+    pub full: &'a [Plane<u8>],
+    /// What they average to at work size, one plane a class: what the filter was given.
+    pub small: &'a [Plane<u8>],
+}
 
 /// Labels at the size of `frame` from probabilities at work size, one plane a class: 0 = nothing, k = the k-th class.
 ///
@@ -45,17 +65,19 @@ const TAPS: usize = 8;
 /// s = (1 − u²)² · (1 − v²)², with (u, v) the distance in units of 7 work pixels;
 /// M the label of the enlarged probabilities, which lead by m levels of 255. Of equals M wins, then the lowest label.
 ///
+/// With `own` masks, the picture is not asked where their contour holds: there the class of the largest P + F − S wins.
+///
 /// Where the frame is in no direction larger than the probabilities, or in one smaller, they are averaged to its size
 /// and compete there.
 ///
 /// # Panics
 /// When there are no planes, over 255, or planes of different sizes.
-pub fn full_labels(probabilities: &[Plane<u8>], frame: &Plane<Rgb>, level: u8) -> Plane<u8> {
+pub fn full_labels(probabilities: &[Plane<u8>], own: Option<Own<'_>>, frame: &Plane<Rgb>, level: u8) -> Plane<u8> {
     assert!((1..=255).contains(&probabilities.len()), "{} classes, expected 1 to 255", probabilities.len());
     let size = probabilities[0].size();
     assert!(probabilities.iter().all(|plane| plane.size() == size), "planes of different sizes");
     let (width, height) = frame.size();
-    if width < size.0 || height < size.1 || (width, height) == size {
+    if !is_enlarged(size, (width, height)) {
         let planes: Vec<_> = probabilities.iter().map(|plane| resize::area(plane, width, height)).collect();
         return labels(&planes, level);
     }
@@ -68,10 +90,107 @@ pub fn full_labels(probabilities: &[Plane<u8>], frame: &Plane<Rgb>, level: u8) -
         electorate: Electorate::new(&small, &resize::area_rgb(frame, size.0, size.1)),
         labels: small,
         columns: places(size.0, width),
+        fine: own.map(|own| Fine::new(probabilities, own, (width, height))),
     };
     let mut out = Plane::filled(width, height, 0);
-    parallel::rows(&mut out, |y, row| fill(&context, &down[y], frame.row(y), row));
+    parallel::rows(&mut out, |y, row| fill(&context, &down[y], frame.row(y), y, row));
     out
+}
+
+/// Probabilities at `size` from probabilities at work size, one plane a class: as [`resize::resize`], and with `own`
+/// masks P + F − S where their contour holds.
+///
+/// # Panics
+/// As [`full_labels`].
+pub fn full_probabilities(probabilities: &[Plane<u8>], own: Option<Own<'_>>, size: (usize, usize)) -> Vec<Plane<u8>> {
+    let mut full: Vec<_> = probabilities.iter().map(|plane| resize::resize(plane, size.0, size.1)).collect();
+    let work_size = probabilities[0].size();
+    let Some(own) = own.filter(|_| is_enlarged(work_size, size)) else { return full };
+    let fine = Fine::new(probabilities, own, size);
+    let (columns, lines) = (places(work_size.0, size.0), places(work_size.1, size.1));
+    for (class, plane) in full.iter_mut().enumerate() {
+        parallel::rows(plane, |y, row| {
+            let near = fine.held.row(lines[y].cell);
+            for (x, (p, across)) in row.iter_mut().zip(&columns).enumerate() {
+                if near[across.cell] != Held::Not {
+                    *p = fine.probability(*p, class, (x, y), across, &lines[y]);
+                }
+            }
+        });
+    }
+    full
+}
+
+/// Whether a frame of `full` size is larger than `size`, and in no direction smaller.
+fn is_enlarged(size: (usize, usize), full: (usize, usize)) -> bool {
+    full.0 >= size.0 && full.1 >= size.1 && full != size
+}
+
+/// How far a contour holds.
+#[derive(Clone, Copy, PartialEq)]
+enum Held {
+    /// The filter has moved it too far, or something else has come.
+    Not,
+    /// About.
+    Nearly,
+    /// Here the filter has changed nothing.
+    Wholly,
+}
+
+/// Masks of which the fine course is known, and where it holds.
+struct Fine<'a> {
+    own: Own<'a>,
+    held: Plane<Held>,
+}
+
+impl<'a> Fine<'a> {
+    fn new(probabilities: &[Plane<u8>], own: Own<'a>, size: (usize, usize)) -> Self {
+        let classes = [own.full.len(), own.small.len()];
+        assert_eq!(classes, [probabilities.len(); 2], "own masks of other classes");
+        let (width, height) = probabilities[0].size();
+        assert!(own.full.iter().all(|plane| plane.size() == size), "own masks not of the frame's size");
+        assert!(own.small.iter().all(|plane| plane.size() == (width, height)), "own masks not of the work size");
+        let gap = Plane::from_fn(width, height, |x, y| {
+            let pairs = probabilities.iter().zip(own.small);
+            pairs.map(|(p, s)| p.get(x, y).abs_diff(s.get(x, y))).max().unwrap_or(0)
+        });
+        let labels = labels(own.small, RAW_LEVEL);
+        let shift = window_sums(&Plane::from_fn(width, height, |x, y| {
+            let here = labels.get(x, y);
+            let right = x + 1 < width && labels.get(x + 1, y) != here;
+            let below = y + 1 < height && labels.get(x, y + 1) != here;
+            i32::from(gap.get(x, y)) - if right || below { SHIFT } else { 0 }
+        }));
+        // Interpolation asks no work pixel that is not next to the one it is in.
+        let changed = local_maximum(&gap, 1);
+        let held = Plane::from_fn(width, height, |x, y| match (shift.get(x, y), changed.get(x, y)) {
+            (1.., _) => Held::Not,
+            (_, 1..) => Held::Nearly,
+            (_, 0) => Held::Wholly,
+        });
+        Self { own, held }
+    }
+
+    /// P + F − S of a class at pixel `(x, y)` of the frame, with P the enlarged probability `p`.
+    #[inline(always)]
+    fn probability(&self, p: u8, class: usize, (x, y): (usize, usize), across: &Place, down: &Place) -> u8 {
+        let own = i16::from(self.own.full[class].get(x, y));
+        let enlarged = interpolated(&self.own.small[class], across.between, down.between);
+        (i16::from(p) + own - i16::from(enlarged)).clamp(0, 255) as u8
+    }
+}
+
+/// For each pixel the sum of the values within [`REACH`] columns and rows of it; beyond the edge there is nothing.
+fn window_sums(values: &Plane<i32>) -> Plane<i32> {
+    let (width, height) = values.size();
+    let around = |i: usize, length: usize| i.saturating_sub(REACH)..(i + REACH + 1).min(length);
+    let mut lines = Plane::filled(width, height, 0);
+    parallel::rows(&mut lines, |y, row| {
+        for line in around(y, height) {
+            row.iter_mut().zip(values.row(line)).for_each(|(sum, value)| *sum += value);
+        }
+    });
+    Plane::from_fn(width, height, |x, y| lines.row(y)[around(x, width)].iter().sum())
 }
 
 /// Where a column or a row of the frame lies among the work pixels.
@@ -92,14 +211,41 @@ struct Context<'a> {
     band: Plane<Option<(u8, u8)>>,
     electorate: Electorate,
     columns: Vec<Place>,
+    fine: Option<Fine<'a>>,
 }
 
 vectorised! {
-    /// A row of the result.
-    fn fill(context: &Context<'_>, down: &Place, colors: &[Rgb], row: &mut [u8]) {
-        let Context { probabilities, level, labels, band, electorate, columns } = context;
+    /// The winning label of each pixel of row `y`, as [`leader`] finds it.
+    fn leaders(planes: &[Plane<u8>], level: u8, y: usize, row: &mut [u8]) {
+        let mut most = vec![level; row.len()];
+        row.fill(0);
+        for (class, plane) in (1..=u8::MAX).zip(planes) {
+            for ((label, most), &p) in row.iter_mut().zip(&mut most).zip(plane.row(y)) {
+                *label = if p > *most { class } else { *label };
+                *most = p.max(*most);
+            }
+        }
+    }
+
+    /// Row `y` of the result.
+    fn fill(context: &Context<'_>, down: &Place, colors: &[Rgb], y: usize, row: &mut [u8]) {
+        let Context { probabilities, level, labels, band, electorate, columns, fine } = context;
         let (near, plain) = (band.row(down.cell), labels.row(down.cell));
-        for ((label, &color), across) in row.iter_mut().zip(colors).zip(columns) {
+        let held = fine.as_ref().map(|fine| (fine, fine.held.row(down.cell)));
+        if let Some((fine, _)) = held {
+            leaders(fine.own.full, *level, y, row);
+        }
+        for (x, ((label, &color), across)) in row.iter_mut().zip(colors).zip(columns).enumerate() {
+            if let Some((fine, held)) = held && held[across.cell] != Held::Not {
+                if held[across.cell] == Held::Nearly {
+                    let probabilities = probabilities.iter().enumerate().map(|(class, plane)| {
+                        let p = interpolated(plane, across.between, down.between);
+                        fine.probability(p, class, (x, y), across, down)
+                    });
+                    *label = leader(probabilities, *level).0;
+                }
+                continue;
+            }
             let Some((low, high)) = near[across.cell] else {
                 *label = plain[across.cell];
                 continue;
@@ -116,11 +262,7 @@ vectorised! {
 fn labels(planes: &[Plane<u8>], level: u8) -> Plane<u8> {
     let (width, height) = planes[0].size();
     let mut out = Plane::filled(width, height, 0);
-    parallel::rows(&mut out, |y, row| {
-        for (x, label) in row.iter_mut().enumerate() {
-            *label = leader(planes.iter().map(|plane| plane.row(y)[x]), level).0;
-        }
-    });
+    parallel::rows(&mut out, |y, row| leaders(planes, level, y, row));
     out
 }
 
@@ -138,7 +280,7 @@ fn interpolated(plane: &Plane<u8>, across: (usize, usize, u32), down: (usize, us
 #[inline(always)]
 fn leader(probabilities: impl Iterator<Item = u8>, level: u8) -> (u8, i32) {
     let (mut label, mut first, mut second) = (0, level, 0);
-    for (class, p) in (1..).zip(probabilities) {
+    for (class, p) in (1..=u8::MAX).zip(probabilities) {
         if p > first {
             (label, first, second) = (class, p, first);
         } else {

@@ -10,7 +10,8 @@ use steadymask_core::{
         self, Connectivity, Consensus, Exponential, Hysteresis, Median, MovingAverage, TemporalFilter, Uncertainty,
     },
     metric::{self, Overlap, Witness},
-    reference, resize, rgb_from_i420, upsample,
+    reference, resize, rgb_from_i420,
+    upsample::{self, Own},
 };
 
 /// Sizes around the word of a mask and the widths of vectors.
@@ -28,6 +29,22 @@ fn smooth((width, height): (usize, usize)) -> impl Strategy<Value = Plane<u8>> {
     plane((3, 3))
         .prop_map(move |small| resize::bilinear(&small, 3.max(width), 3.max(height)))
         .prop_map(move |plane| Plane::from_fn(width, height, |x, y| plane.get(x, y)))
+}
+
+/// Probabilities of some classes at work size, a frame from the same size to five times the size in four colours, and
+/// masks of its size.
+fn enlarged() -> impl Strategy<Value = (Vec<Plane<u8>>, Plane<[u8; 3]>, Vec<Plane<u8>>)> {
+    (1..14usize, 1..12usize, 1..4usize).prop_flat_map(|(width, height, classes)| {
+        let full = (width..5 * width + 1, height..5 * height + 1).prop_flat_map(move |(width, height)| {
+            let color = prop_oneof![Just([0, 0, 0]), Just([30, 5, 0]), Just([90, 60, 70]), any::<[u8; 3]>()];
+            let frame = vec(color, width * height)
+                .prop_map(move |data| Plane::from_vec(width, height, data).expect("as many values as pixels"));
+            let own =
+                prop_oneof![smooth((width, height)).boxed(), mask((width, height)).prop_map(|m| m.to_plane()).boxed()];
+            (frame, vec(own, classes))
+        });
+        (vec(smooth((width, height)), classes), full).prop_map(|(planes, (frame, own))| (planes, frame, own))
+    })
 }
 
 /// Masks from empty to full.
@@ -243,22 +260,42 @@ proptest! {
     }
 
     #[test]
-    fn full_labels(
-        (planes, frame) in (1..14usize, 1..12usize, 1..4usize).prop_flat_map(|size| {
-            let (width, height, classes) = size;
-            // From the same size to five times the size, of one of four colours.
-            let frame = (width..5 * width + 1, height..5 * height + 1).prop_flat_map(|(width, height)| {
-                let color = prop_oneof![Just([0, 0, 0]), Just([30, 5, 0]), Just([90, 60, 70]), any::<[u8; 3]>()];
-                vec(color, width * height).prop_map(move |data| {
-                    Plane::from_vec(width, height, data).expect("as many values as pixels")
-                })
-            });
-            (vec(smooth((width, height)), classes), frame)
-        }),
-        level in 60..200u8,
-    ) {
-        let fast = upsample::full_labels(&planes, &frame, level);
-        prop_assert!(frame.size() == planes[0].size() || fast == reference::full_labels(&planes, &frame, level));
+    fn full_labels((planes, frame, _) in enlarged(), level in 60..200u8) {
+        let fast = upsample::full_labels(&planes, None, &frame, level);
+        prop_assert!(frame.size() == planes[0].size() || fast == reference::full_labels(&planes, None, &frame, level));
+    }
+
+    #[test]
+    fn own_masks((planes, frame, full) in enlarged(), level in 60..200u8, changed in 0..5u8) {
+        let (width, height) = planes[0].size();
+        let small: Vec<_> = full.iter().map(|plane| resize::area(plane, width, height)).collect();
+        // From what was averaged to something else altogether, on the right alone or everywhere.
+        let planes: Vec<_> = small.iter().zip(&planes).map(|(small, other)| Plane::from_fn(width, height, |x, y| {
+            let (small, other) = (u16::from(small.get(x, y)), u16::from(other.get(x, y)));
+            let share = if changed == 4 && x < 8 { 0 } else { u16::from(changed) };
+            ((small * (4 - share) + other * share) / 4) as u8
+        })).collect();
+        let own = Own { full: &full, small: &small };
+        let labels = upsample::full_labels(&planes, Some(own), &frame, level);
+        let probabilities = upsample::full_probabilities(&planes, Some(own), frame.size());
+        if frame.size() != (width, height) {
+            prop_assert_eq!(&labels, &reference::full_labels(&planes, Some(own), &frame, level));
+            prop_assert_eq!(&probabilities, &reference::full_probabilities(&planes, own, frame.size()));
+        }
+        if changed == 0 {
+            prop_assert_eq!(probabilities, full);
+        }
+    }
+
+    #[test]
+    fn own_masks_that_no_filter_changed_come_back((planes, frame, _) in enlarged(), level in 60..200u8) {
+        let (width, height) = planes[0].size();
+        let labels = upsample::full_labels(&planes, None, &frame, level);
+        let full = (1..=planes.len() as u8).map(|class| labels.map(|&label| if label == class { 255 } else { 0 }));
+        let full: Vec<_> = full.collect();
+        let small: Vec<_> = full.iter().map(|plane| resize::area(plane, width, height)).collect();
+        let own = Some(Own { full: &full, small: &small });
+        prop_assert!(frame.size() == (width, height) || upsample::full_labels(&small, own, &frame, level) == labels);
     }
 
     #[test]

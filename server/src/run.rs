@@ -22,8 +22,12 @@ use std::{
 };
 
 use steadymask_core::{
-    Finished, Method, Plane, RAW_LEVEL, Report, Rgb, Settings, Stabilizer, Timings, auto::Proposal, full_mask,
-    metric::FrameMetrics, overlay, resize, union_of, upsample::full_labels,
+    Finished, Method, Plane, RAW_LEVEL, Report, Rgb, Settings, Stabilizer, Timings,
+    auto::Proposal,
+    full_mask,
+    metric::FrameMetrics,
+    overlay, resize, union_of,
+    upsample::{Own, full_labels, full_probabilities},
 };
 use steadymask_models::{DeviceReport, Segmenter, block_on};
 
@@ -426,17 +430,24 @@ impl<'a> Writer<'a> {
             detail: format!("frame {} could be read once but not again", finished.index),
         })??;
         let size = frame.size();
-        let brought = self.brought.as_mut().and_then(Iterator::next).transpose()?;
+        let mut brought = self.brought.as_mut().and_then(Iterator::next).transpose()?;
         let raw = union_of(brought.as_ref().unwrap_or(&finished.raw));
         self.highest = self.highest.max(raw.data().iter().copied().max().unwrap_or(0));
-        let steady = brought.filter(|_| self.as_brought).unwrap_or(finished.stabilized);
-        let labels = full_labels(&steady, &frame, self.level);
+        let steady = if self.as_brought { brought.take() } else { None }.unwrap_or(finished.stabilized);
+        // Masks that came larger than they were worked on keep their own fine edges.
+        let (work_width, work_height) = steady[0].size();
+        let finer = |plane: &Plane<u8>| plane.width() > work_width && plane.height() > work_height;
+        let finer = brought
+            .filter(|planes| planes.iter().all(finer))
+            .map(|planes| planes.iter().map(|plane| resize::resize(plane, size.0, size.1)).collect::<Vec<_>>());
+        let own = finer.as_ref().map(|full| Own { full, small: &finished.raw });
+        let labels = full_labels(&steady, own, &frame, self.level);
         let mask = labels.map(|&label| if label > 0 { 255 } else { 0 });
         let name = format!("{}.png", self.source.stem(finished.index));
         picture::write_gray(&self.folder.join("masks").join(&name), &mask)?;
         picture::write_gray(&self.folder.join("raw").join(&name), &full_mask(&raw, size, RAW_LEVEL))?;
         if let Some(exporter) = &mut self.exporter {
-            let probabilities: Vec<_> = steady.iter().map(|plane| resize::resize(plane, size.0, size.1)).collect();
+            let probabilities = full_probabilities(&steady, own, size);
             let index = finished.index;
             exporter.write(&FrameMasks { index, labels: &labels, probabilities: &probabilities })?;
         }

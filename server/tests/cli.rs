@@ -191,6 +191,41 @@ fn masks_of_every_kind_and_size() {
 }
 
 #[test]
+fn masks_larger_than_the_work_size_keep_their_fine_edges() {
+    let folder = temp();
+    let path = folder.path();
+    ffmpeg(path, "-f lavfi -i testsrc=s=192x144:r=1:d=1 -frames:v 1 still.png");
+    ffmpeg(path, "-loop 1 -i still.png -r 4 -t 2 -c:v ffv1 in.mkv");
+    // A comb: teeth and gaps of one pixel, a third of a work pixel; a disc; softer on its left.
+    let full = Plane::from_fn(192, 144, |x, y| match (x, y) {
+        (20..90, 20..100) if x % 2 == 0 || y < 30 => 255,
+        (100..180, 20..100) if (x - 140).pow(2) + (y - 60).pow(2) < 900 => {
+            if x < 130 {
+                200
+            } else {
+                255
+            }
+        }
+        _ => 0,
+    });
+    let (masks, out) = (path.join("m"), path.join("out"));
+    std::fs::create_dir_all(&masks).expect("folder");
+    for index in 0..8 {
+        picture::write_gray(&masks.join(format!("{index:05}.png")), &full).expect("mask");
+    }
+    let more = ["--work-side", "64", "--export", "probability,png"];
+    stabilize_masks(&path.join("in.mkv"), &masks, &out, &more).succeeds();
+    let label = full.map(|&p| if p > 127 { 255 } else { 0 });
+    for index in 0..8 {
+        assert_eq!(mask(&out, &format!("masks/{index:05}.png")), label, "frame {index}");
+        assert_eq!(mask(&out, &format!("png/{index:05}.png")), label, "frame {index}");
+        let exported = mask(&out, &format!("probability/{index:05}.png"));
+        let off = exported.data().iter().zip(full.data()).map(|(a, b)| a.abs_diff(*b)).max();
+        assert_eq!(off, Some(0), "frame {index}");
+    }
+}
+
+#[test]
 fn masks_must_match_the_frames() {
     let folder = temp();
     let path = folder.path();

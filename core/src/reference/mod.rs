@@ -72,7 +72,12 @@ pub fn bilinear(source: &Plane<u8>, width: usize, height: usize) -> Plane<f64> {
 
 /// Twin of [`upsample::full_labels`](crate::upsample::full_labels) for a frame larger than the probabilities, one
 /// pixel after the other, each asking the whole picture.
-pub fn full_labels(probabilities: &[Plane<u8>], frame: &Plane<Rgb>, level: u8) -> Plane<u8> {
+pub fn full_labels(
+    probabilities: &[Plane<u8>],
+    own: Option<crate::upsample::Own<'_>>,
+    frame: &Plane<Rgb>,
+    level: u8,
+) -> Plane<u8> {
     use crate::upsample::{BAND, COLOR_RANGE, REACH, SURE, VOICE};
     // The label of the pixel and by how much it leads, from its probabilities.
     let leader = |p: &[u8]| {
@@ -102,8 +107,14 @@ pub fn full_labels(probabilities: &[Plane<u8>], frame: &Plane<Rgb>, level: u8) -
         let share = (range.pow(2) - distance.pow(2)) as f64 / range.pow(2) as f64;
         (127.0 * share * share + 0.5).floor() as i64
     };
+    let fine = own.map(|own| (own, full_probabilities(probabilities, own, frame.size())));
     Plane::from_fn(full_width, full_height, |x, y| {
         let (cell_x, cell_y) = ((2 * x + 1) * width / (2 * full_width), (2 * y + 1) * height / (2 * full_height));
+        if let Some((own, fine)) = &fine
+            && shift(probabilities, own.small, (cell_x, cell_y)) <= 0
+        {
+            return leader(&at(fine, x, y)).0 as u8;
+        }
         let here = labels.get(cell_x, cell_y);
         let mut votes = vec![0; probabilities.len() + 1];
         let mut near = false;
@@ -130,6 +141,48 @@ pub fn full_labels(probabilities: &[Plane<u8>], frame: &Plane<Rgb>, level: u8) -
         let score = |label: usize| 16 * i64::from(SURE) * votes[label] + if label == leader { voice } else { 0 };
         (0..votes.len()).fold(leader, |best, label| if score(label) > score(best) { label } else { best }) as u8
     })
+}
+
+/// Twin of [`upsample::full_probabilities`](crate::upsample::full_probabilities) with masks of their own, for a size
+/// larger than that of the probabilities.
+pub fn full_probabilities(
+    probabilities: &[Plane<u8>],
+    own: crate::upsample::Own<'_>,
+    (width, height): (usize, usize),
+) -> Vec<Plane<u8>> {
+    let enlarge = |plane: &Plane<u8>| crate::resize::bilinear(plane, width, height);
+    let classes = probabilities.iter().zip(own.small).zip(own.full);
+    let class = |((p, small), full): ((&Plane<u8>, &Plane<u8>), &Plane<u8>)| {
+        let (enlarged, averaged) = (enlarge(p), enlarge(small));
+        Plane::from_fn(width, height, |x, y| {
+            let cell = ((2 * x + 1) * p.width() / (2 * width), (2 * y + 1) * p.height() / (2 * height));
+            let lost = i32::from(full.get(x, y)) - i32::from(averaged.get(x, y));
+            let lost = if shift(probabilities, own.small, cell) > 0 { 0 } else { lost };
+            (i32::from(enlarged.get(x, y)) + lost).clamp(0, 255) as u8
+        })
+    };
+    classes.map(class).collect()
+}
+
+/// What the filter changes around the work pixel `(x, y)`, less what it may.
+fn shift(probabilities: &[Plane<u8>], small: &[Plane<u8>], (x, y): (usize, usize)) -> i32 {
+    use crate::upsample::{REACH, SHIFT};
+    let (width, height) = small[0].size();
+    let label = |x, y| {
+        let most = small.iter().map(|plane| plane.get(x, y)).max().unwrap_or(0);
+        let first = small.iter().position(|plane| plane.get(x, y) == most && most > crate::RAW_LEVEL);
+        first.map_or(0, |class| class + 1)
+    };
+    let mut sum = 0;
+    for v in (0..height).filter(|v| v.abs_diff(y) <= REACH) {
+        for u in (0..width).filter(|u| u.abs_diff(x) <= REACH) {
+            let gaps = probabilities.iter().zip(small).map(|(p, s)| p.get(u, v).abs_diff(s.get(u, v)));
+            let edge =
+                (u + 1 < width && label(u + 1, v) != label(u, v)) || (v + 1 < height && label(u, v + 1) != label(u, v));
+            sum += i32::from(gaps.max().unwrap_or(0)) - if edge { SHIFT } else { 0 };
+        }
+    }
+    sum
 }
 
 /// Twin of the pixel-wise [`BitMask`](crate::BitMask) counts: `(area of a, area of b, intersection, union)`.

@@ -188,7 +188,11 @@ impl Shown<'_> {
             Masks::Product(settings) => {
                 let fused = self.fused(settings);
                 let level = settings.threshold_level();
-                fused.iter().zip(self.frames).map(|(planes, frame)| over(&full_labels(planes, frame, level))).collect()
+                fused
+                    .iter()
+                    .zip(self.frames)
+                    .map(|(planes, frame)| over(&full_labels(planes, None, frame, level)))
+                    .collect()
             }
         }
     }

@@ -170,7 +170,7 @@ impl Run {
     ) -> Result<(), Failure> {
         for steadymask_core::Finished { index, raw, stabilized, metrics } in finished {
             let frame = frames.again(index).await?.into_rgb()?;
-            let labels = full_labels(&stabilized, &frame, self.settings.threshold_level());
+            let labels = full_labels(&stabilized, None, &frame, self.settings.threshold_level());
             let stabilized = gray::write(&labels.map(|&label| if label > 0 { 255 } else { 0 }))?;
             let raw = gray::write(&full_mask(&union_of(&raw), self.size, RAW_LEVEL))?;
             let timestamp_seconds = times[index];
