@@ -32,6 +32,9 @@ pub const VOICE: i32 = 10;
 /// How far a filter may shift a contour for it to keep its own fine edges, in 1/255 of a work pixel.
 pub const SHIFT: i32 = 255;
 
+// Votes are counted in 16 bits.
+const _: () = assert!(((COLOR_RANGE as i32 * COLOR_RANGE as i32) >> 7) * 127 <= i16::MAX as i32);
+
 /// Work pixels asked in a row, and rows of them.
 const ASKED: usize = REACH + 1;
 /// The same, filled up to whole vectors.
@@ -58,7 +61,7 @@ pub struct Own<'a> {
 /// is all. Near them the picture decides: with L(q) the label of the work pixel q, a pixel x gets the label ℓ with the
 /// largest
 ///
-/// Σ c(x, q) · s(x, q) · \[L(q) = ℓ\] + ⅜ · min(1, m(x) / 32) · \[M(x) = ℓ\] · Σ c(x, q) · s(x, q),
+/// Σ c(x, q) · s(x, q) · \[L(q) = ℓ\] + ⅝ · min(1, m(x) / 32) · \[M(x) = ℓ\] · Σ c(x, q) · s(x, q),
 ///
 /// summed over every second column and row of the window of 13 by 13 work pixels around x. Here
 /// c = max(0, 1 − d / 160)², with d the sum of the differences in red, green and blue between x and q;
@@ -370,7 +373,7 @@ impl Electorate {
             for i in 0..TAPS {
                 let difference = (red[i] - color[0]).abs() + (green[i] - color[1]).abs() + (blue[i] - color[2]).abs();
                 let rest = (COLOR_RANGE - difference).max(0);
-                ballot.weights[dy][i] = ((((rest * rest) >> 6) * columns[i]) >> 7) * say;
+                ballot.weights[dy][i] = ((((rest * rest) >> 7) * columns[i]) >> 7) * say;
             }
         }
         ballot

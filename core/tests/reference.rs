@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::{collection::vec, prelude::*};
 use steadymask_core::{
-    All, BitMask, ColorMatrix, ColorRange, I420, LookAhead, Motion, Plane, RAW_LEVEL,
+    All, BitMask, ColorMatrix, ColorRange, I420, LookAhead, Motion, Plane, RAW_LEVEL, Rgb,
     filter::{
         self, Connectivity, Consensus, Exponential, Hysteresis, Median, MovingAverage, TemporalFilter, Uncertainty,
     },
@@ -31,9 +31,11 @@ fn smooth((width, height): (usize, usize)) -> impl Strategy<Value = Plane<u8>> {
         .prop_map(move |plane| Plane::from_fn(width, height, |x, y| plane.get(x, y)))
 }
 
+type Planes = Vec<Plane<u8>>;
+
 /// Probabilities of some classes at work size, a frame from the same size to five times the size in four colours, and
 /// masks of its size.
-fn enlarged() -> impl Strategy<Value = (Vec<Plane<u8>>, Plane<[u8; 3]>, Vec<Plane<u8>>)> {
+fn enlarged() -> impl Strategy<Value = (Planes, Plane<Rgb>, Planes)> {
     (1..14usize, 1..12usize, 1..4usize).prop_flat_map(|(width, height, classes)| {
         let full = (width..5 * width + 1, height..5 * height + 1).prop_flat_map(move |(width, height)| {
             let color = prop_oneof![Just([0, 0, 0]), Just([30, 5, 0]), Just([90, 60, 70]), any::<[u8; 3]>()];

@@ -128,7 +128,7 @@ pub fn full_labels(
                 }
                 let (a, b) = (frame.get(x, y), colors.get(u, v));
                 let difference = (0..3).map(|c| i64::from(a[c].abs_diff(b[c]))).sum::<i64>();
-                let agreement = (i64::from(COLOR_RANGE) - difference).max(0).pow(2) / 64;
+                let agreement = (i64::from(COLOR_RANGE) - difference).max(0).pow(2) / 128;
                 let across = agreement * say(x, u, width, full_width) / 128;
                 votes[label] += across * say(y, v, height, full_height);
             }
