@@ -365,6 +365,47 @@ describe('other clips, on the processor', () => {
   it('broke nothing', () => assert.deepEqual(tab.faults, []));
 });
 
+describe('a method that is proposed', () => {
+  let tab;
+
+  before(async () => {
+    tab = await open(browser, host, { device: 'cpu', method: 'auto' });
+  });
+  after(() => tab?.close());
+
+  it('is run, and the whole trade-off is told', { timeout: 3 * MINUTE }, async (test) => {
+    const { page, by } = tab;
+    const path = join(SCRATCH, 'upright.mp4');
+    await by('file-input').setInputFiles(path);
+    await opened(by);
+    const { error, text } = await stabilize(tab, 2.5 * MINUTE);
+    assert.equal(error, undefined);
+    test.diagnostic(`${text}; ${await by('proposed').innerText()}`);
+    const { auto, settings } = JSON.parse(readFileSync(await download(page, by('download-metrics')), 'utf8'));
+    assert.deepEqual(auto.stretches, [{ first: 0, frames: 10 }], 'a short clip is its own sample');
+    assert.ok(auto.candidates.length >= 10);
+    assert.deepEqual(auto.candidates[auto.chosen].settings, settings, 'what is proposed is what ran');
+
+    await by('trade-off-table').click();
+    const rows = by('trade-off').locator('tbody tr');
+    assert.equal(await rows.count(), auto.candidates.length);
+    const scores = auto.candidates.map(({ score }) => score).sort((a, b) => b - a);
+    const shown = (await rows.locator('td:first-of-type').allInnerTexts()).map(Number);
+    scores.forEach((score, i) => assert.ok(Math.abs(shown[i] - score) < 6e-4, `row ${i}: ${shown[i]}, ${score}`));
+    const current = by('trade-off').locator('tbody tr[aria-current=true]');
+    assert.equal(await current.count(), 1, 'one is marked as chosen');
+    const place = scores.indexOf(auto.candidates[auto.chosen].score);
+    assert.ok(Math.abs(Number(await current.locator('td').first().innerText()) - scores[place]) < 6e-4);
+
+    const { folder } = await commandLine(path, '--method', 'auto');
+    const theirs = JSON.parse(readFileSync(join(folder, 'metrics.json'), 'utf8'));
+    assert.deepEqual(settings, theirs.settings, 'the command line proposes the same');
+    await masksAgainst(tab, folder, test);
+  });
+
+  it('broke nothing', () => assert.deepEqual(tab.faults, []));
+});
+
 describe('files that cannot be used', () => {
   let tab;
 
