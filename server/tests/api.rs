@@ -11,7 +11,8 @@ use std::{
 
 use common::{LIMIT, ffmpeg, json, names, run, sample, steadymask, temp};
 use serde_json::{Value, json};
-use steadymask_core::Settings;
+use steadymask_core::{Settings, union_of};
+use steadymask_server::{masks::Masks, source::Source};
 use ureq::{Agent, Body, http::Response};
 
 /// A server of its own on a free port; killed at the end.
@@ -207,9 +208,44 @@ fn from_upload_to_results() {
     assert!(candidates.len() >= 10 && candidates.iter().all(|c| c["score"].is_number()), "{auto}");
     assert!(server.get_bytes(&plot).starts_with(b"<svg"));
 
+    // Every format of the command line, a file each; nothing of it stays when the masks are made anew.
+    let all = ["png", "palette", "color", "probability", "coco", "coco-results", "youtube-vis", "npz", "video"];
+    assert_eq!(about["export"], json!(all));
+    let twice = [&all[..], &["png"]].concat();
+    assert_eq!(server.post("/api/stabilize", json!({ "job_id": id, "export": twice })).0, 202);
+    server.wait(id, "completed");
+    let (_, results) = server.get_json(&format!("/api/results/{id}"));
+    assert_eq!(results["exports"].as_object().expect("exports").len(), all.len());
+    let source = Source::open(&folder.path().join("short.mp4")).expect("source");
+    let steady = image::load_from_memory(&server.get_bytes(&frame("stabilized", "5"))).expect("PNG").into_luma8();
+    for name in all {
+        let link = results["exports"][name].as_str().expect("link");
+        let mut file = folder.path().join(link.rsplit('/').next().expect("name"));
+        std::fs::write(&file, server.get_bytes(link)).expect("file");
+        if file.extension().is_some_and(|ending| ending == "zip") {
+            let mut archive = zip::ZipArchive::new(std::fs::File::open(&file).expect("file")).expect("zip");
+            file.set_extension("");
+            archive.extract(&file).expect("extracted");
+        }
+        let masks = Masks::open(&file, &source).expect(name);
+        let planes = masks.read(&masks.choose(&[]).expect("classes")).expect(name);
+        let planes: Vec<_> = planes.take(12).collect::<Result<_, _>>().expect(name);
+        assert_eq!(planes.len(), 12, "{name}");
+        if !["probability", "npz", "video"].contains(&name) {
+            assert!(union_of(&planes[5]).data() == steady.as_raw(), "{name}");
+        }
+    }
+
     let one = json!({ "job_id": id, "classes": ["cat"], "method": "none" });
     assert_eq!(server.post("/api/stabilize", one).0, 202);
     server.wait(id, "completed");
+    let (_, results) = server.get_json(&format!("/api/results/{id}"));
+    assert_eq!(results["exports"], json!({}));
+    let gone = server.get_json(&format!("/api/results/{id}/coco.json"));
+    check_refused(gone, 422, "invalid_value", &["file", "coco.json", "overlay.mp4"]);
+    let outputs = folder.path().join("data/results/outputs").join(id);
+    let left = ["job.json", "masks", "metrics.json", "overlay.mp4", "probabilities", "raw"];
+    assert_eq!(names(&outputs), left);
 
     for kind in ["original", "overlay", "overlay_stabilized", "difference"] {
         for num in ["0", "7", "11"] {
@@ -236,7 +272,6 @@ fn from_upload_to_results() {
     assert_eq!(&overlay[4..8], b"ftyp");
 
     // State and results are where the documentation says.
-    let outputs = folder.path().join("data/results/outputs").join(id);
     assert_eq!(json(&outputs.join("job.json"))["status"], "completed");
     assert_eq!(names(&outputs.join("masks")).len(), 12);
     assert!(folder.path().join("data/results/uploads").join(id).join("video").is_file());
@@ -292,6 +327,8 @@ fn bad_requests_say_what_is_wrong() {
         (json!({ "look_ahead": 65 }), "look_ahead", ["65", "0 to 64"]),
         (json!({ "threshold": 0 }), "threshold", ["0", "0.05 to 0.95"]),
         (json!({ "work_side": 9 }), "work_side", ["9", "64 to 1080"]),
+        (json!({ "export": ["png", "gif"] }), "export", ["gif", "png, palette"]),
+        (json!({ "export": "png" }), "export", ["png", "list"]),
         (json!({ "windowsize": 5 }), "windowsize", ["5", "window_size"]),
     ];
     for (mut body, field, words) in cases {

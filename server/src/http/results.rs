@@ -7,11 +7,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tower_http::services::ServeFile;
 
 use super::{App, Problem, blocking, fresh, fresh_json};
-use crate::{Error, job::Job};
+use crate::{Error, job::Job, masks::Bundled};
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -20,13 +20,15 @@ pub(super) fn router() -> Router<App> {
         .route("/api/metrics/{job_id}", get(metrics))
 }
 
-/// Files that can be had by name.
+/// Files that can be had by name, beside those of the job's exports.
 const FILES: [&str; 3] = ["overlay.mp4", "metrics.json", "auto.svg"];
 
 async fn results(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     let job = completed(&app, &id)?;
     let id = job.job_id;
     let report = report(app, &job).await?;
+    let link = |export: &Bundled| (export.name().to_owned(), format!("/api/results/{id}/{}", export.file).into());
+    let exports: Map<String, Value> = job.exports.iter().map(link).collect();
     let frames = |kind| format!("/api/frames/{id}/{kind}/{{num}}");
     let mut answer = json!({
         "job_id": id,
@@ -38,6 +40,7 @@ async fn results(State(app): State<App>, Path(id): Path<String>) -> Result<Respo
         "frames": job.video.frames,
         "summary": report["summary"],
         "warnings": report["warnings"],
+        "exports": exports,
         "links": {
             "overlay_video": format!("/api/results/{id}/overlay.mp4"),
             "metrics_file": format!("/api/results/{id}/metrics.json"),
@@ -79,8 +82,9 @@ async fn artefact(
     request: Request,
 ) -> Result<Response, Problem> {
     let job = completed(&app, &id)?;
-    let Some(name) = FILES.into_iter().find(|&name| name == file) else {
-        return Err(Problem::invalid("file", file, &FILES.join(", ")));
+    let names: Vec<_> = FILES.into_iter().chain(job.exports.iter().map(|export| export.file.as_str())).collect();
+    let Some(name) = names.iter().find(|&&name| name == file) else {
+        return Err(Problem::invalid("file", file, &names.join(", ")));
     };
     let path = app.jobs.store().output(job.job_id).join(name);
     if !path.is_file() {

@@ -4,6 +4,7 @@ use axum::{Json, Router, extract::State, response::IntoResponse, routing::get};
 use serde_json::json;
 
 use super::App;
+use crate::masks::Export;
 
 pub(super) fn router() -> Router<App> {
     Router::new().route("/", get(describe))
@@ -17,6 +18,7 @@ async fn describe(State(app): State<App>) -> impl IntoResponse {
         "model": app.model.name,
         "device": app.device,
         "max_upload_bytes": app.max_upload,
+        "export": Export::ALL.map(|(name, _)| name),
         "links": {
             "upload": "/api/upload",
             "segment": "/api/segment",

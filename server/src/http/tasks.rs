@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use steadymask_core::{Method, Settings};
 
 use super::{App, Problem, blocking};
-use crate::{evidence::Kept, job::Task};
+use crate::{evidence::Kept, job::Task, masks::Export};
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -43,12 +43,13 @@ async fn segment(State(app): State<App>, body: Result<Bytes, BytesRejection>) ->
 async fn stabilize(State(app): State<App>, body: Result<Bytes, BytesRejection>) -> Result<impl IntoResponse, Problem> {
     let mut body = object(body)?;
     let job = app.job(&take_job_id(&mut body)?)?;
+    let exports = exports(body.remove("export"))?;
     let settings = settings(body)?;
     let job = blocking(move || {
         if job.classes.is_some() && !job.is_busy() {
             Kept::open(&app.jobs.store().probabilities(job.job_id))?.choose(&settings.classes)?;
         }
-        app.jobs.ask(job.job_id, Task::Stabilize(settings)).map_err(Problem::from)
+        app.jobs.ask(job.job_id, Task::Stabilize(settings, exports)).map_err(Problem::from)
     })
     .await??;
     Ok((StatusCode::ACCEPTED, Json(json!({ "job_id": job.job_id, "status": job.status }))))
@@ -79,6 +80,23 @@ fn take_job_id(body: &mut Map<String, Value>) -> Result<String, Problem> {
         Some(other) => Err(Problem::invalid("job_id", other, "a string")),
         None => Err(Problem::invalid("job_id", "nothing", "the job_id that the upload gave")),
     }
+}
+
+/// Formats by name, each once.
+fn exports(value: Option<Value>) -> Result<Vec<Export>, Problem> {
+    let list = match value {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(list)) => list,
+        Some(other) => return Err(Problem::invalid("export", text(&other), "a list of names of formats")),
+    };
+    let mut exports = Vec::new();
+    for name in list {
+        let export = text(&name).parse().map_err(crate::Error::from)?;
+        if !exports.contains(&export) {
+            exports.push(export);
+        }
+    }
+    Ok(exports)
 }
 
 /// Settings from the fields of a body. A field that is `null` keeps its default.

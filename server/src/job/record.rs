@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use steadymask_core::Settings;
 use uuid::Uuid;
 
-use crate::{Error, run::Progress, source::Source};
+use crate::{Error, masks::Bundled, run::Progress, source::Source};
 
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +103,9 @@ pub struct Job {
     pub classes: Option<Vec<String>>,
     /// Settings of the steady masks that are there.
     pub settings: Option<Settings>,
+    /// Other formats of the steady masks that are there.
+    #[serde(default)]
+    pub exports: Vec<Bundled>,
 }
 
 impl Job {
@@ -122,6 +125,7 @@ impl Job {
             video,
             classes: None,
             settings: None,
+            exports: Vec::new(),
         }
     }
 
@@ -136,6 +140,7 @@ impl Job {
         (self.progress, self.frames_done, self.eta_seconds) = (0.0, 0, None);
         self.message = "waiting for its turn".into();
         self.settings = None;
+        self.exports.clear();
         if stage == Stage::Segment {
             self.classes = None;
         }
@@ -166,9 +171,9 @@ impl Job {
     }
 
     /// Steady masks are there.
-    pub fn completed(&mut self, settings: Settings) {
+    pub fn completed(&mut self, settings: Settings, exports: Vec<Bundled>) {
         self.end(Status::Completed, "completed");
-        self.settings = Some(settings);
+        (self.settings, self.exports) = (Some(settings), exports);
     }
 
     fn end(&mut self, status: Status, message: &str) {

@@ -11,7 +11,7 @@ use crate::{Error, Result, picture::write_whole};
 /// results/uploads/<job>/video               as it came
 /// results/outputs/<job>/job.json            the job's state
 /// results/outputs/<job>/probabilities/      what the network said
-/// results/outputs/<job>/masks/ raw/ overlay.mp4 metrics.json
+/// results/outputs/<job>/masks/ raw/ overlay.mp4 metrics.json, and other formats that were asked for
 /// logs/steadymask.log
 /// ```
 #[derive(Debug, Clone)]

@@ -16,6 +16,7 @@ use super::{Job, Stage, Store};
 use crate::{
     Error, Result,
     evidence::{Evidence, Kept},
+    masks::{self, Export},
     propose::propose,
     run::{self, CancelToken, Controls, Progress},
     source::Source,
@@ -29,15 +30,15 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 pub enum Task {
     /// Run the network, for these classes.
     Segment(Vec<String>),
-    /// Make the masks steady.
-    Stabilize(Settings),
+    /// Make the masks steady, and write them in these formats too.
+    Stabilize(Settings, Vec<Export>),
 }
 
 impl Task {
     fn stage(&self) -> Stage {
         match self {
             Self::Segment(_) => Stage::Segment,
-            Self::Stabilize(_) => Stage::Stabilize,
+            Self::Stabilize(..) => Stage::Stabilize,
         }
     }
 }
@@ -164,7 +165,7 @@ impl Jobs {
         if entry.job.is_busy() {
             return Err(Refusal::Busy);
         }
-        if matches!(task, Task::Stabilize(_)) && entry.job.classes.is_none() {
+        if matches!(task, Task::Stabilize(..)) && entry.job.classes.is_none() {
             return Err(Refusal::NotSegmented);
         }
         let mut job = entry.job.clone();
@@ -279,15 +280,18 @@ impl Jobs {
                 let (frames, _) = run::segment(&source, segmenter, &settings, &store.probabilities(id), &controls)?;
                 Ok(Box::new(move |job| job.segmented(settings.classes, frames)))
             }
-            Task::Stabilize(settings) => {
+            Task::Stabilize(settings, exports) => {
                 let kept = Evidence::Kept(Kept::open(&store.probabilities(id))?);
                 if settings.method == Method::Auto {
                     self.update(id, |entry| entry.job.message = "trying methods on a sample".into());
                 }
                 let auto = propose(&source, &kept, &settings, &controls)?;
                 self.update(id, |entry| entry.job.begin());
-                let report = run::stabilize(&source, &kept, &settings, auto, &store.output(id), &[], &controls)?;
-                Ok(Box::new(move |job| job.completed(report.settings)))
+                let output = store.output(id);
+                masks::clear(&output)?;
+                let report = run::stabilize(&source, &kept, &settings, auto, &output, &exports, &controls)?;
+                let exports = masks::bundle(&exports, &output)?;
+                Ok(Box::new(move |job| job.completed(report.settings, exports)))
             }
         }
     }

@@ -12,6 +12,7 @@
 //! What a path is, is told by what it is and by how it begins, never by its ending. Every format is read as often as
 //! wanted, from the first frame on, in memory that does not grow with the clip; but for JSON, which is read whole.
 
+mod bundle;
 mod coco;
 mod npz;
 mod png;
@@ -24,6 +25,7 @@ use std::{
     str::FromStr,
 };
 
+use serde::{Deserialize, Serialize};
 use steadymask_core::{Plane, Rgb, palette::PALETTE};
 
 use crate::{
@@ -32,6 +34,8 @@ use crate::{
     picture,
     source::{Source, numbered, stem_of},
 };
+
+pub use bundle::{Bundled, bundle, clear};
 
 /// The most classes or objects that masks may hold: labels are 8 bits, and 0 is nothing.
 pub const MAX_CLASSES: usize = 255;
@@ -161,7 +165,8 @@ fn with<T>(format: impl Fn(T) -> Format, (masks, classes): (T, Vec<Class>)) -> (
 }
 
 /// A format that masks are written in, and what is written into the folder of the results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Export {
     /// `png/`: 1-bit PNG; where there are several classes, a folder for each.
     Png,
@@ -184,7 +189,8 @@ pub enum Export {
 }
 
 impl Export {
-    const ALL: [(&str, Self); 9] = [
+    /// All of them, with the names that people give them.
+    pub const ALL: [(&str, Self); 9] = [
         ("png", Self::Png),
         ("palette", Self::Palette),
         ("color", Self::Color),
@@ -195,6 +201,21 @@ impl Export {
         ("npz", Self::Npz),
         ("video", Self::Video),
     ];
+
+    /// What it leaves in the folder of the results: one of these, a file or a folder.
+    pub fn outputs(self) -> &'static [&'static str] {
+        match self {
+            Self::Png => &["png"],
+            Self::Palette => &["palette"],
+            Self::Color => &["color"],
+            Self::Probability => &["probability"],
+            Self::Coco => &["coco.json"],
+            Self::CocoResults => &["coco-results.json"],
+            Self::YoutubeVis => &["youtube-vis.json"],
+            Self::Npz => &["masks.npz"],
+            Self::Video => &["mask.mkv", "video"],
+        }
+    }
 }
 
 impl FromStr for Export {
