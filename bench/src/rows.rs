@@ -89,12 +89,14 @@ pub fn all(most: usize) -> Vec<Row> {
         let (label, size, frames) = match kernel.name {
             "flow" => ("480p", DAVIS, 4),
             "consensus" | "consensus_fixed_lag" => ("240p", WORK, 12),
-            _ => ("1080p", HD, 30),
+            // As many as against NumPy; median too, for which these are not too many.
+            "mask_moving_average" | "mask_median" | "mask_iou" | "mask_dice" => ("1080p", HD, 300),
+            _ => ("1080p", HD, 60),
         };
         add(kernel.name, label, size, frames, false, Against::Native, Some(0.67));
         add(kernel.name, label, size, frames, false, Against::NarrowNative, None);
         if label == "1080p" {
-            add(kernel.name, "odd", ODD, 30, false, Against::Native, Some(0.67));
+            add(kernel.name, "odd", ODD, 60, false, Against::Native, Some(0.67));
         }
     }
     rows

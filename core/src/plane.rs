@@ -4,7 +4,7 @@ use crate::{Error, Result};
 pub type Rgb = [u8; 3];
 
 /// A picture of one value a pixel: row-major, no padding, `data.len() == width * height`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Plane<T> {
     width: usize,
     height: usize,
@@ -90,6 +90,18 @@ impl<T> Plane<T> {
     /// The picture with `f` applied to every pixel.
     pub fn map<U>(&self, f: impl FnMut(&T) -> U) -> Plane<U> {
         Plane { width: self.width, height: self.height, data: self.data.iter().map(f).collect() }
+    }
+}
+
+impl<T: Clone> Clone for Plane<T> {
+    fn clone(&self) -> Self {
+        Self { width: self.width, height: self.height, data: self.data.clone() }
+    }
+
+    /// Memory that is there is used again.
+    fn clone_from(&mut self, source: &Self) {
+        (self.width, self.height) = source.size();
+        self.data.clone_from(&source.data);
     }
 }
 

@@ -1,3 +1,4 @@
+use super::window::by_number;
 use crate::{BitMask, Error, Result, plane::check_frame_size, simd::vectorised};
 
 /// Majority vote of a centred window of `size` frames (odd, 3 to 9) over a shot of masks, cut at both ends of the
@@ -5,7 +6,8 @@ use crate::{BitMask, Error, Result, plane::check_frame_size, simd::vectorised};
 ///
 /// For masks this is the moving average and the median alike: the result is that of
 /// [`MovingAverage`](super::MovingAverage) and of [`Median`](super::Median) on planes of 0 and 255, cut at ½, at a
-/// small part of the cost.
+/// small part of the cost. It is for programs that hold packed masks. The [`Stabilizer`](crate::Stabilizer) does not
+/// use it: it takes probabilities, gives them back, and leaves it to others where to cut them.
 ///
 /// # Errors
 /// [`Error::Setting`] when `size` is even or outside 3 to 9, [`Error::FrameSize`] when a mask is of another size than
@@ -25,26 +27,17 @@ pub fn majority(masks: &[BitMask], size: usize) -> Result<Vec<BitMask>> {
 /// # Errors
 /// [`Error::Setting`] for another number of masks, [`Error::FrameSize`] when a mask is of another size than the first.
 pub fn vote(masks: &[BitMask]) -> Result<BitMask> {
-    let Some(first) = masks.first().filter(|_| masks.len() <= MOST) else {
+    let number = || {
         let (value, allowed) = (masks.len().to_string(), format!("1 to {MOST}"));
-        return Err(Error::Setting { field: "number of masks", value, allowed });
+        Error::Setting { field: "number of masks", value, allowed }
     };
+    let first = masks.first().ok_or_else(number)?;
     for (index, mask) in masks.iter().enumerate() {
         check_frame_size(index, mask.size(), first.size())?;
     }
     let voters: Vec<&[u64]> = masks.iter().map(BitMask::words).collect();
     let mut words = vec![0; voters[0].len()];
-    match *voters.as_slice() {
-        [a, b] => count([a, b], &mut words),
-        [a, b, c] => count([a, b, c], &mut words),
-        [a, b, c, d] => count([a, b, c, d], &mut words),
-        [a, b, c, d, e] => count([a, b, c, d, e], &mut words),
-        [a, b, c, d, e, f] => count([a, b, c, d, e, f], &mut words),
-        [a, b, c, d, e, f, g] => count([a, b, c, d, e, f, g], &mut words),
-        [a, b, c, d, e, f, g, h] => count([a, b, c, d, e, f, g, h], &mut words),
-        [a, b, c, d, e, f, g, h, i] => count([a, b, c, d, e, f, g, h, i], &mut words),
-        _ => return Ok(first.clone()),
-    }
+    by_number!(voters.as_slice(), |voters| count(voters, &mut words), return Err(number()));
     Ok(first.with_words(words))
 }
 

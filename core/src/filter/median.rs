@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
-use super::{TemporalFilter, window::Window};
+use super::{
+    TemporalFilter,
+    window::{Window, by_number},
+};
 use crate::{Motion, Plane, simd::vectorised};
 
 /// Median of a centred window; where the cut window is even, the mean of the middle two, rounded half up.
@@ -25,39 +28,57 @@ impl TemporalFilter for Median {
 }
 
 fn median(frames: &[&[u8]], out: &mut [u8]) {
-    match *frames {
-        [a, b, c] => median_of([a, b, c], out),
-        [a, b, c, d, e] => median_of([a, b, c, d, e], out),
-        [a, b, c, d, e, f, g] => median_of([a, b, c, d, e, f, g], out),
-        [a, b, c, d, e, f, g, h, i] => median_of([a, b, c, d, e, f, g, h, i], out),
-        // A window that is cut, at the ends of a shot.
-        _ => {
-            let mut values = vec![0; frames.len()];
-            for (x, out) in out.iter_mut().enumerate() {
-                for (value, frame) in values.iter_mut().zip(frames) {
-                    *value = frame[x];
-                }
-                values.sort_unstable();
-                let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
-                *out = (u16::from(low) + u16::from(high)).div_ceil(2) as u8;
+    by_number!(frames, |frames| median_of(frames, out), {
+        let mut values = vec![0; frames.len()];
+        for (x, out) in out.iter_mut().enumerate() {
+            for (value, frame) in values.iter_mut().zip(frames) {
+                *value = frame[x];
             }
+            values.sort_unstable();
+            *out = middle(values[(values.len() - 1) / 2], values[values.len() / 2]);
+        }
+    });
+}
+
+vectorised! {
+    /// Of N / 2 + 2 values the least and the largest are none of the middle ones: they go, and the next value comes, until
+    /// the middle is left. Minima and maxima only, so that the loop over pixels vectorises.
+    #[allow(clippy::needless_range_loop, reason = "other loops are not vectorised")]
+    fn median_of<const N: usize>(frames: [&[u8]; N], out: &mut [u8]) {
+        let frames = frames.map(|frame| &frame[..out.len()]);
+        let end = N / 2 + 2;
+        for x in 0..out.len() {
+            let mut values = [0; N];
+            for k in 0..N {
+                values[k] = frames[k][x];
+            }
+            // Those in the running are `values[first..end]`.
+            for first in 0..(N - 1) / 2 {
+                let half = (end - first) / 2;
+                for i in 0..half {
+                    sort(&mut values, first + i, end - 1 - i);
+                }
+                for i in 1..(end - first).div_ceil(2) {
+                    sort(&mut values, first, first + i);
+                    sort(&mut values, end - 1 - i, end - 1);
+                }
+                if end + first < N {
+                    values[end - 1] = values[end + first];
+                }
+            }
+            out[x] = if N % 2 == 1 { values[N / 2] } else { middle(values[N / 2 - 1], values[N / 2]) };
         }
     }
 }
 
-vectorised! {
-    /// Sorts each pixel's values by odd–even transposition, `N` rounds for `N` values: minima and maxima only, so that
-    /// the loop over pixels vectorises. The compiler leaves out what the middle value does not need.
-    fn median_of<const N: usize>(frames: [&[u8]; N], out: &mut [u8]) {
-        let frames = frames.map(|frame| &frame[..out.len()]);
-        for (x, out) in out.iter_mut().enumerate() {
-            let mut values = frames.map(|frame| frame[x]);
-            for round in 0..N {
-                for i in (round % 2..N - 1).step_by(2) {
-                    (values[i], values[i + 1]) = (values[i].min(values[i + 1]), values[i].max(values[i + 1]));
-                }
-            }
-            *out = values[N / 2];
-        }
-    }
+/// Puts the lesser of two values first.
+#[inline(always)]
+fn sort<const N: usize>(values: &mut [u8; N], low: usize, high: usize) {
+    (values[low], values[high]) = (values[low].min(values[high]), values[low].max(values[high]));
+}
+
+/// The mean of two values, rounded half up.
+#[inline(always)]
+fn middle(low: u8, high: u8) -> u8 {
+    (u16::from(low) + u16::from(high)).div_ceil(2) as u8
 }
