@@ -6,6 +6,7 @@
 // /usr/bin/chromium). Screenshots are left in e2e/screenshots/.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -404,6 +405,111 @@ describe('a method that is proposed', () => {
   });
 
   it('broke nothing', () => assert.deepEqual(tab.faults, []));
+});
+
+describe('a network of the person', () => {
+  const weights = join(ROOT, 'models/weights/deeplabv3_mobilenet_v2-voc21.f16.safetensors');
+  const name = 'мой network.safetensors';
+  /** What the page shows of the network in use. */
+  const inUse = (by) => by('network').getAttribute('data-name');
+  const untilInUse = ({ page }, expected) =>
+    page.locator(`[data-testid=network][data-name="${expected}"]`).waitFor({ timeout: MINUTE });
+  const kept = (by) => by('network').locator('option').count().then((count) => count - 1);
+  const modelOf = (page) => new URL(page.url()).searchParams.get('model');
+  const openClip = async ({ by }) => {
+    await by('file-input').setInputFiles(join(SCRATCH, 'three frames.mp4'));
+    await opened(by);
+  };
+  const metrics = async ({ page, by }) => JSON.parse(readFileSync(await download(page, by('download-metrics')), 'utf8'));
+
+  it('is fetched by pieces, goes on where it was cut, and is kept', async () => {
+    host.files.set(name, weights);
+    const view = await open(browser, host, { device: 'cpu', model: `./${name}` });
+    const { page, by, faults } = view;
+    const pieces = () => host.requests.filter(({ path, range }) => path.endsWith(name) && range !== 'bytes=0-0');
+    host.requests.length = 0;
+    // The second piece does not come.
+    host.refuse = ({ range }) => range?.startsWith('bytes=4194304-') ?? false;
+    await page.reload();
+    await by('error').waitFor({ timeout: MINUTE });
+    assert.match(await by('error').innerText(), /503/);
+    assert.ok(faults.splice(0).every((fault) => fault.includes('503')));
+    const size = readFileSync(weights).length;
+    host.refuse = () => false;
+    host.requests.length = 0;
+    await page.reload();
+    await openClip(view);
+    await untilInUse(view, 'мой network');
+    assert.deepEqual(pieces().map(({ range }) => range), [`bytes=4194304-${size - 1}`]);
+    assert.equal(modelOf(page), `./${name}`, 'the address stays');
+    // Once more: that state of the file is here already.
+    host.requests.length = 0;
+    await page.reload();
+    await openClip(view);
+    await untilInUse(view, 'мой network');
+    assert.deepEqual(pieces(), []);
+    assert.equal(await kept(by), 1);
+    // It says what the same weights say.
+    await stabilize(view);
+    const theirs = await metrics(view);
+    assert.equal(theirs.model, 'мой network');
+    await looks(page, 'network');
+    await by('network').selectOption('');
+    await page.locator('[data-testid=network]:not([data-name="мой network"])').waitFor({ timeout: MINUTE });
+    assert.equal(modelOf(page), null);
+    await stabilize(view);
+    assert.deepEqual((await metrics(view)).summary, theirs.summary);
+    assert.deepEqual(faults, []);
+    await view.close();
+  });
+
+  it('comes from a file, is there again by its SHA-256, and can be forgotten', async () => {
+    const view = await open(browser, host, { device: 'cpu' });
+    const { page, by, faults } = view;
+    await openClip(view);
+    await by('network-file').setInputFiles({ name: 'mine.safetensors', mimeType: '', buffer: readFileSync(weights) });
+    await untilInUse(view, 'mine');
+    const sha256 = createHash('sha256').update(readFileSync(weights)).digest('hex');
+    assert.equal(modelOf(page), sha256);
+    await page.reload();
+    await openClip(view);
+    await untilInUse(view, 'mine');
+    await by('forget-network').click();
+    await page.locator('[data-testid=network]:not([data-name=mine])').waitFor({ timeout: MINUTE });
+    assert.deepEqual([await kept(by), modelOf(page)], [0, null]);
+    await page.goto(`${host.url}?device=cpu&model=${sha256}`);
+    await by('error').waitFor({ timeout: MINUTE });
+    assert.match(await by('error').innerText(), /keeps no network/);
+    assert.deepEqual(faults, []);
+    await view.close();
+  });
+
+  it('that is none is refused, and the one before goes on', async () => {
+    const view = await open(browser, host, { device: 'cpu' });
+    const { page, by, faults } = view;
+    await openClip(view);
+    const before = await inUse(by);
+    const whole = readFileSync(weights);
+    const alien = Buffer.from('{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}');
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(alien.length));
+    for (const [buffer, words] of [
+      [whole.subarray(0, whole.length / 2), /not a whole safetensors file/],
+      [Buffer.alloc(0), /not a whole safetensors file/],
+      [Buffer.from('not weights'.repeat(100)), /not a whole safetensors file/],
+      [Buffer.concat([length, alien, Buffer.alloc(4)]), /network/],
+    ]) {
+      await by('network-file').setInputFiles({ name: 'bad.safetensors', mimeType: '', buffer });
+      await by('error').waitFor({ timeout: MINUTE });
+      assert.match(await by('error').innerText(), words);
+      assert.deepEqual([await inUse(by), await kept(by)], [before, 0]);
+      await page.locator('.problem .icon-button').click();
+    }
+    const { error } = await stabilize(view);
+    assert.equal(error, undefined);
+    assert.deepEqual(faults, []);
+    await view.close();
+  });
 });
 
 describe('files that cannot be used', () => {

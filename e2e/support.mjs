@@ -38,31 +38,40 @@ const TYPES = {
 
 /**
  * Serves the built site under a sub-path, and nothing anywhere else, so that an address that does not heed the
- * sub-path fails.
+ * sub-path fails. `files` lie beside the page, by name; of these, pieces can be had. A request that `refuse` says yes
+ * to is answered with 503.
  *
- * @returns {{origin: string, url: string, requests: {method: string, path: string, status: number, bytes: number}[],
+ * @returns {{origin: string, url: string, files: Map<string, string>, refuse: (request: {path: string, range?: string})
+ *   => boolean, requests: {method: string, path: string, range?: string, status: number, bytes: number}[],
  *   close: () => void}}
  */
 export async function serve() {
   const base = '/some/where/';
-  const requests = [];
+  const host = { requests: [], files: new Map(), refuse: () => false };
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url, 'http://host').pathname);
     const name = path === base ? 'index.html' : path.slice(base.length);
-    const file = join(DIST, name);
+    const file = host.files.get(name) ?? join(DIST, name);
     const stats = path.startsWith(base) && statSync(file, { throwIfNoEntry: false });
     const found = request.method === 'GET' && stats && stats.isFile();
-    requests.push({ method: request.method, path, status: found ? 200 : 404, bytes: found ? stats.size : 0 });
-    if (!found) {
-      response.writeHead(404).end();
+    const range = host.files.has(name) ? request.headers.range : undefined;
+    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(range) ?? [];
+    const refused = host.refuse({ path, range });
+    const status = refused ? 503 : !found ? 404 : first ? 206 : 200;
+    const bytes = status === 200 ? stats.size : status === 206 ? last - first + 1 : 0;
+    host.requests.push({ method: request.method, path, range, status, bytes });
+    if (bytes === 0) {
+      response.writeHead(status).end();
       return;
     }
-    response.writeHead(200, {
+    response.writeHead(status, {
       'content-type': TYPES[extname(name)] ?? 'application/octet-stream',
-      'content-length': stats.size,
+      'content-length': bytes,
       'cache-control': 'no-store',
+      ...(host.files.has(name) && { etag: `"${stats.size}-${stats.mtimeMs}"` }),
+      ...(first && { 'content-range': `bytes ${first}-${last}/${stats.size}` }),
     });
-    createReadStream(file).pipe(response);
+    createReadStream(file, first ? { start: Number(first), end: Number(last) } : {}).pipe(response);
   });
   assert.ok(statSync(join(DIST, 'index.html'), { throwIfNoEntry: false }), `${DIST} has no index.html: build the page`);
   await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
@@ -71,7 +80,7 @@ export async function serve() {
     server.close();
     server.closeAllConnections?.();
   };
-  return { origin, url: origin + base, requests, close };
+  return Object.assign(host, { origin, url: origin + base, close });
 }
 
 // ---------------------------------------------------------------------------------------------------------------

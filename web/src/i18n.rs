@@ -155,6 +155,15 @@ texts! {
     threshold: "Mask threshold", "Порог маски";
     threshold_hint: "Empty: the method’s own, {}", "Пусто: своё у метода, {}";
     work_side: "Working size, short side in pixels", "Рабочий размер, короткая сторона в пикселях";
+    network: "Network", "Сеть";
+    network_site: "The site's own", "Сеть сайта";
+    network_file: "Open weights…", "Открыть веса…";
+    network_hint: "Weights in safetensors, as the command line's models import makes them; they stay in this browser",
+        "Веса в safetensors, как их делает команда models import; они остаются в этом браузере";
+    network_forget: "Forget", "Забыть";
+    network_loading: "Loading the network", "Загрузка сети";
+    of: "{} of {}", "{} из {}";
+    megabytes: "MB", "МБ";
     advanced: "More settings", "Ещё настройки";
     invalid: "{} is not accepted here; allowed: {}", "{} здесь не подходит; допустимо: {}";
     no_such_class: "The model has no class “{}”; it has: {}", "У модели нет класса «{}»; есть: {}";
@@ -263,6 +272,8 @@ texts! {
         "Файл повреждён или обрывается; выберите другую копию";
     error_settings: "A setting was refused; change it and press the button again",
         "Настройка не принята; измените её и нажмите кнопку ещё раз";
+    error_network: "These weights cannot be used; the network before stays in use",
+        "Эти веса не подходят; работает прежняя сеть";
     error_order: "That is not possible yet; finish a run first", "Пока это невозможно; сначала завершите обработку";
     error_encode: "The file could not be written; the masks can still be downloaded as PNG",
         "Не удалось записать файл; маски по-прежнему можно скачать как PNG";

@@ -67,6 +67,15 @@ impl Inbox {
         }
     }
 
+    /// Lets messages come in and tells whether to stop. All but the cancellation waits.
+    pub async fn cancelled(&mut self) -> bool {
+        pause().await;
+        self.drain();
+        let waiting = self.waiting.len();
+        self.waiting.retain(|command| !matches!(command, Command::Cancel));
+        self.waiting.len() < waiting
+    }
+
     fn drain(&mut self) {
         while let Ok(command) = self.receiver.try_recv() {
             self.waiting.push_back(command);

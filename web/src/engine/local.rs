@@ -14,7 +14,7 @@ use web_sys::{Blob, MessageEvent, Worker, WorkerOptions, WorkerType};
 use super::{
     Engine, OnEvent,
     capability::{Choice, Device, Wish, choose},
-    protocol::{Command, Event, Failure, FailureCode, from_message, to_message},
+    protocol::{Command, Event, Failure, FailureCode, Weights, from_message, to_message},
 };
 
 /// How long a worker may take to obey [`Command::Cancel`] before it is ended, in milliseconds.
@@ -33,8 +33,11 @@ struct Shared {
     ready: Cell<bool>,
     /// The open video, to open it again in a new worker.
     clip: RefCell<Option<Blob>>,
-    /// Set while a new worker takes the place of a stuck one: the page knows the answers of its start already.
-    restarting: Cell<bool>,
+    /// The network asked for last, and the one in use, to take it again in a new worker.
+    asked: RefCell<Option<Weights>>,
+    network: RefCell<Option<Weights>>,
+    /// How many answers of a new worker, in the place of a stuck one, the page knows already.
+    known: Cell<usize>,
     cancelling: RefCell<Option<Timeout>>,
 }
 
@@ -64,7 +67,9 @@ impl LocalEngine {
             waiting: RefCell::default(),
             ready: Cell::default(),
             clip: RefCell::default(),
-            restarting: Cell::default(),
+            asked: RefCell::default(),
+            network: RefCell::default(),
+            known: Cell::default(),
             cancelling: RefCell::default(),
         });
         let weak = Rc::downgrade(&shared);
@@ -123,6 +128,9 @@ impl Shared {
             Command::Open(blob) => {
                 self.clip.replace(Some(blob.clone()));
             }
+            Command::Use(weights) => {
+                self.asked.replace(Some(weights.clone()));
+            }
             Command::Cancel if !self.ready.get() => {
                 self.waiting.borrow_mut().retain(|c| matches!(c, Command::Open(_) | Command::Picture { .. }));
                 return (self.on_event)(Event::Cancelled);
@@ -160,20 +168,31 @@ impl Shared {
         };
         match event {
             Event::Ready(ready) => {
-                self.ready.set(true);
+                if self.ready.replace(true) {
+                    // The answer to another network.
+                    if let Some(weights) = self.asked.take() {
+                        self.network.replace(Some(weights));
+                    }
+                }
                 for command in self.waiting.take() {
                     self.post(&command);
                 }
-                if !self.restarting.get() {
+                if !self.is_known() {
                     (self.on_event)(Event::Ready(ready));
                 }
             }
-            Event::Opened(_) if self.restarting.replace(false) => {}
+            Event::Opened(_) if self.is_known() => {}
             Event::Failed(Failure { code: FailureCode::Start, message }) if !self.ready.get() => {
                 self.start_failed(message)
             }
             Event::Failed(Failure { code: FailureCode::Internal, message }) => self.worker_broke(message),
+            Event::Failed(Failure { code: FailureCode::Network, message }) => {
+                self.asked.take();
+                self.known.set(self.known.get().saturating_sub(1));
+                self.fail(FailureCode::Network, message);
+            }
             Event::Cancelled => {
+                self.asked.take();
                 self.cancelling.take();
                 (self.on_event)(Event::Cancelled);
             }
@@ -213,10 +232,20 @@ impl Shared {
     fn restart(self: &Rc<Self>) {
         self.cancelling.take();
         let Some(choice) = self.running.take().map(|running| running.choice.clone()) else { return };
-        let reopen = self.clip.borrow().clone().map(Command::Open);
-        self.restarting.set(reopen.is_some());
-        self.waiting.replace(reopen.into_iter().collect());
+        self.asked.take();
+        let network = self.network.borrow().clone().map(Command::Use);
+        let again: Vec<Command> = network.into_iter().chain(self.clip.borrow().clone().map(Command::Open)).collect();
+        // The first answer is that the worker is ready.
+        self.known.set(1 + again.len());
+        self.waiting.replace(again);
         self.start(choice);
+    }
+
+    /// Whether the page knows this answer; counts it.
+    fn is_known(&self) -> bool {
+        let known = self.known.get();
+        self.known.set(known.saturating_sub(1));
+        known > 0
     }
 
     fn fail(&self, code: FailureCode, message: String) {

@@ -32,9 +32,27 @@ pub enum Command {
         /// Number of the frame, from 0.
         index: usize,
     },
+    /// Take another network. Answer: [`Event::Loading`]s, then [`Event::Ready`], [`Event::Cancelled`] or
+    /// [`Event::Failed`]; the network before stays until the other one is ready.
+    Use(Weights),
+    /// Keep the network of this SHA-256 no longer. Answer: [`Event::Ready`].
+    Forget(String),
     /// Make a file of a finished run. Answer: [`Event::Exporting`]s, then [`Event::Exported`],
     /// [`Event::Cancelled`] or [`Event::Failed`].
     Export(ExportKind),
+}
+
+/// Where a network's weights come from: a safetensors file with an architecture's own names.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Weights {
+    /// The site: its own network.
+    Site,
+    /// A file of the person's.
+    File(#[serde(with = "serde_wasm_bindgen::preserve")] Blob),
+    /// An address, absolute or relative to the site. Kept here once it has come.
+    Address(String),
+    /// This browser, which keeps a file of this SHA-256, in lower-case hexadecimal.
+    Kept(String),
 }
 
 /// A file that can be made of a finished run.
@@ -56,6 +74,13 @@ pub enum ExportKind {
 pub enum Event {
     /// The network is loaded; the first event of a worker, unless it [`Event::Failed`].
     Ready(Ready),
+    /// How much of another network has come.
+    Loading {
+        /// Bytes that have come.
+        done: u64,
+        /// Bytes of the file; `None` where its host does not tell.
+        total: Option<u64>,
+    },
     /// The video can be decoded.
     Opened(Clip),
     /// How far the run is, after each frame that went in.
@@ -100,6 +125,23 @@ pub struct Ready {
     pub reason: String,
     /// Names of the classes that can be chosen, without the background.
     pub classes: Vec<String>,
+    /// Name of the network.
+    pub network: String,
+    /// The SHA-256 under which this browser keeps it; `None` for the site's own, and where nothing is kept.
+    pub sha256: Option<String>,
+    /// The networks that this browser keeps.
+    pub kept: Vec<Kept>,
+}
+
+/// A network that this browser keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// SHA-256 of its file, in lower-case hexadecimal.
+    pub sha256: String,
+    /// Name of its file, without ending.
+    pub name: String,
+    /// Length of its file in bytes.
+    pub size: u64,
 }
 
 /// An opened video.
@@ -206,6 +248,8 @@ pub enum FailureCode {
     FrameSize,
     /// A setting outside its range, or a class that the network does not have.
     Settings,
+    /// Weights that cannot be used: not to be had, damaged, or of no network known.
+    Network,
     /// A command that makes no sense now, such as an export before a run.
     Order,
     /// The encoder failed, or there is none.

@@ -64,6 +64,9 @@ pub struct FileButtonProps {
     pub on_file: Callback<File>,
     /// Name for tests.
     pub test_id: AttrValue,
+    /// Which files to offer: media types and endings.
+    #[prop_or("video/*,.mkv,.mov".into())]
+    pub accept: AttrValue,
     /// Whether it is what people come to press.
     #[prop_or_default]
     pub primary: bool,
@@ -86,7 +89,7 @@ pub fn FileButton(props: &FileButtonProps) -> Html {
     };
     html! {
         <label class={classes!("button", "file-button", props.primary.then_some("primary"))}>
-            <input type="file" accept="video/*,.mkv,.mov" {onchange} data-testid={&props.test_id} />
+            <input type="file" accept={&props.accept} {onchange} data-testid={&props.test_id} />
             <span>{ &props.label }</span>
         </label>
     }

@@ -37,6 +37,11 @@ pub fn change(before: f64, after: f64, language: Language) -> Option<String> {
     percent.is_finite().then(|| format!("{sign}{}\u{202f}%", number(percent.round() + 0.0, 0, language)))
 }
 
+/// A number of bytes in megabytes of a million.
+pub fn bytes(count: u64, language: Language) -> String {
+    format!("{}\u{202f}{}", number(count as f64 / 1e6, 1, language), language.texts().megabytes)
+}
+
 /// A time as `m:ss`, or `h:mm:ss` from one hour on; rounded up to whole seconds, so that “0:00” means over.
 pub fn clock(seconds: f64) -> String {
     let seconds = if seconds.is_finite() { seconds.max(0.0).ceil() as u64 } else { 0 };
@@ -47,6 +52,12 @@ pub fn clock(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_told_in_megabytes() {
+        assert_eq!(bytes(4_205_346, Language::English), "4.2\u{202f}MB");
+        assert_eq!(bytes(0, Language::Russian), "0,0\u{202f}МБ");
+    }
 
     #[test]
     fn times_are_rounded_up_and_grow_an_hour() {

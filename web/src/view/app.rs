@@ -13,6 +13,7 @@ use super::{
     form::{self, Form},
     header::Header,
     keys::{self, Key},
+    network::{Loading, LoadingView, NetworkView},
     platform,
     problem::{self, Problem, ProblemView},
     results::{Downloads, Metrics},
@@ -26,7 +27,9 @@ use super::{
 use crate::{
     engine::{
         Engine,
-        protocol::{Clip, Command, Event, ExportKind, Failure, FailureCode, Finished, Picture, Progress, Ready},
+        protocol::{
+            Clip, Command, Event, ExportKind, Failure, FailureCode, Finished, Picture, Progress, Ready, Weights,
+        },
     },
     i18n::{Language, Texts, fill},
     ui::{self, FileButton, Icon, IconName, dropped_file, format, milestone},
@@ -36,6 +39,10 @@ use crate::{
 const SAMPLE: &str = "sample.mp4";
 /// Id of the heading that names the video.
 const VIDEO_NAME: &str = "video-name";
+/// The parameter of the page's address that names a network: a SHA-256, or where its file is.
+const MODEL: &str = "model";
+/// Ending of files of weights.
+const WEIGHTS: &str = ".safetensors";
 /// Seconds between two drawings of a run that goes on.
 const REDRAW_SECONDS: f64 = 0.1;
 /// Seconds between the frames shown of a run that goes on: decoding them takes time from it.
@@ -75,6 +82,10 @@ pub enum Message {
     Sample,
     /// The sample is here, or why it is not.
     SampleFetched(Result<File, String>),
+    /// Another network is wanted.
+    Use(Weights),
+    /// The network of this SHA-256 is to be kept no longer.
+    Forget(String),
     /// Settings were changed.
     Edit(Form),
     /// *Stabilize video* was pressed.
@@ -192,6 +203,8 @@ pub struct App {
     /// Why the engine could not start: it will answer nothing.
     broken: Option<Failure>,
     busy: Option<(ExportKind, f64)>,
+    /// How far another network is that was asked for.
+    loading: Option<Loading>,
     /// Present while playing; counts down to the next frame once one is shown.
     player: Option<Option<Timeout>>,
     /// The element to which the keyboard's place, and with it the view, is to be moved: something has appeared there,
@@ -211,8 +224,12 @@ impl Component for App {
         let language = form::parameter(&query, "lang")
             .and_then(|tag| Language::from_tag(&tag))
             .unwrap_or_else(|| Language::choose(preferred.iter().map(String::as_str)));
+        let engine = (context.props().connect.0)(context.link().callback(Message::Engine));
+        let weights = form::parameter(&query, MODEL).map(weights_of);
+        let loading = weights.is_some().then(Loading::default);
+        weights.into_iter().for_each(|weights| engine.send(Command::Use(weights)));
         Self {
-            engine: (context.props().connect.0)(context.link().callback(Message::Engine)),
+            engine,
             language,
             form: Form::from_query(&query),
             ready: None,
@@ -222,6 +239,7 @@ impl Component for App {
             problem: None,
             broken: None,
             busy: None,
+            loading,
             player: None,
             focus: None,
             keys: None,
@@ -231,6 +249,12 @@ impl Component for App {
     fn update(&mut self, context: &Context<Self>, message: Message) -> bool {
         match message {
             Message::Engine(event) => return self.hear(context, event),
+            Message::File(file) if file.name().to_ascii_lowercase().ends_with(WEIGHTS) => {
+                if self.loading.is_some() || self.busy.is_some() || matches!(self.stage, Stage::Running(_)) {
+                    return false;
+                }
+                self.use_weights(Weights::File(file.into()));
+            }
             Message::File(file) => self.open(file),
             Message::Sample => {
                 self.close();
@@ -245,6 +269,11 @@ impl Component for App {
                 self.stage = Stage::Empty;
                 let message = fill(self.texts().error_sample, &[&reason]);
                 self.complain(None, message);
+            }
+            Message::Use(weights) => self.use_weights(weights),
+            Message::Forget(sha256) => {
+                self.engine.send(Command::Forget(sha256));
+                self.use_weights(Weights::Site);
             }
             Message::Edit(form) => {
                 platform::set_query(&form.to_query(&platform::query()));
@@ -272,7 +301,7 @@ impl Component for App {
             Message::Key(key) => self.press(context, key),
             Message::Speak(language) => {
                 self.language = language;
-                platform::set_query(&form::with_parameter(&platform::query(), "lang", language.code()));
+                platform::set_query(&form::with_parameter(&platform::query(), "lang", Some(language.code())));
             }
             Message::Dismiss => self.problem = None,
             Message::Reload => {
@@ -317,6 +346,7 @@ impl Component for App {
                             Some(video) => self.workspace(context, video),
                             None => html! {
                                 <Welcome busy={self.opening()} {on_file} on_sample={link.callback(|()| Message::Sample)}>
+                                    { self.loading(context) }
                                     <Facts ready={self.ready.clone()} />
                                 </Welcome>
                             },
@@ -380,6 +410,23 @@ impl App {
         self.engine.send(Command::Open(file.into()));
     }
 
+    fn use_weights(&mut self, weights: Weights) {
+        self.problem = None;
+        self.loading = Some(Loading::default());
+        platform::set_query(&form::with_parameter(&platform::query(), MODEL, None));
+        self.engine.send(Command::Use(weights));
+    }
+
+    /// Ends the wait for another network. The one in use now goes into the page's address, so that it is there again
+    /// when the page is; an address of weights stays there, for others to follow.
+    fn stop_loading(&mut self) {
+        let query = platform::query();
+        if self.loading.take().is_some() && form::parameter(&query, MODEL).is_none() {
+            let sha256 = self.ready.as_ref().and_then(|ready| ready.sha256.as_deref());
+            platform::set_query(&form::with_parameter(&query, MODEL, sha256));
+        }
+    }
+
     fn start(&mut self) {
         let Some(settings) = self.form.settings() else { return };
         self.problem = None;
@@ -401,7 +448,16 @@ impl App {
     /// Takes what the engine said; whether the page looks different now.
     fn hear(&mut self, context: &Context<Self>, event: Event) -> bool {
         match event {
-            Event::Ready(ready) => self.ready = Some(ready),
+            Event::Ready(ready) => {
+                // The first answer of an engine is that of the site's own network.
+                if self.ready.replace(ready).is_some() {
+                    self.stop_loading();
+                }
+            }
+            Event::Loading { done, total } => {
+                let Some(loading) = &mut self.loading else { return false };
+                *loading = Loading { done, total };
+            }
             Event::Opened(clip) => {
                 self.stage = Stage::Opened;
                 self.video = Some(Video::new(clip));
@@ -442,6 +498,7 @@ impl App {
             }
             Event::Cancelled => {
                 self.busy = None;
+                self.stop_loading();
                 if matches!(self.stage, Stage::Running(_)) {
                     self.focus = Some(VIDEO_NAME);
                     self.reopen();
@@ -487,6 +544,7 @@ impl App {
             _ => {}
         }
         self.busy = None;
+        self.stop_loading();
         self.player = None;
         if let Some(video) = &mut self.video {
             video.awaited = false;
@@ -593,6 +651,7 @@ impl App {
         let settings = self.form.settings();
         let classes = self.ready.as_ref().map(|ready| ready.classes.clone());
         let refused = classes.as_ref().is_some_and(|classes| class_refusal(&self.form, classes, texts).is_some());
+        let waiting = running || self.busy.is_some() || self.loading.is_some();
         let stale = finished.is_some() && settings.is_some() && settings != video.ran_with;
         let on_frame = link.callback(Message::Show);
         html! {
@@ -635,11 +694,16 @@ impl App {
                             <p class="notice" role="status">{ texts.settings_changed }</p>
                         }
                         if !running {
-                            <button type="button" class="button primary wide" disabled={settings.is_none() || refused || self.busy.is_some()}
+                            <button type="button" class="button primary wide" disabled={settings.is_none() || refused || waiting}
                                 onclick={link.callback(|_: MouseEvent| Message::Start)} data-testid="stabilize">
                                 { if finished.is_some() { texts.stabilize_again } else { texts.stabilize } }
                             </button>
                         }
+                    </section>
+                    <section class="panel">
+                        { self.loading(context) }
+                        <NetworkView ready={self.ready.clone()} disabled={waiting} on_use={link.callback(Message::Use)}
+                            on_forget={link.callback(Message::Forget)} />
                     </section>
                     <Facts ready={self.ready.clone()} />
                 </aside>
@@ -662,6 +726,12 @@ impl App {
                 <p>{ for measures.iter().map(|measure| html! { <span>{ measure }</span> }) }</p>
             </div>
         }
+    }
+
+    /// How far another network is.
+    fn loading(&self, context: &Context<Self>) -> Html {
+        let Some(loading) = self.loading else { return Html::default() };
+        html! { <LoadingView {loading} on_cancel={context.link().callback(|()| Message::Cancel)} /> }
     }
 
     fn progress(&self, context: &Context<Self>, progress: Option<&Progress>) -> Html {
@@ -691,6 +761,12 @@ impl App {
             </ui::Progress>
         }
     }
+}
+
+/// What the page's address asks for.
+fn weights_of(model: String) -> Weights {
+    let is_hash = model.len() == 64 && model.bytes().all(|b| b.is_ascii_hexdigit());
+    if is_hash { Weights::Kept(model.to_ascii_lowercase()) } else { Weights::Address(model) }
 }
 
 /// How far a run is, 0 to 1.

@@ -238,10 +238,10 @@ impl Form {
     }
 }
 
-/// `query` with parameter `name` set to `value`. Without question mark.
-pub fn with_parameter(query: &str, name: &str, value: &str) -> String {
+/// `query` with parameter `name` set to `value`, or without it for `None`. Without question mark.
+pub fn with_parameter(query: &str, name: &str, value: Option<&str>) -> String {
     let mut all: Vec<(String, String)> = pairs(query).filter(|(other, _)| other != name).collect();
-    all.push((name.to_owned(), value.to_owned()));
+    all.extend(value.map(|value| (name.to_owned(), value.to_owned())));
     query_of(&all)
 }
 
@@ -311,7 +311,8 @@ mod tests {
         form.toggle_class("person");
         form.set(Field::Method, "consensus");
         assert_eq!(form.to_query("device=cpu&alpha=0.5&name=a+b%26c"), "device=cpu&name=a+b%26c&classes=person");
-        assert_eq!(with_parameter("device=cpu&lang=en", "lang", "ru"), "device=cpu&lang=ru");
+        assert_eq!(with_parameter("device=cpu&lang=en", "lang", Some("ru")), "device=cpu&lang=ru");
+        assert_eq!(with_parameter("?model=x.safetensors&lang=en", "model", None), "lang=en");
         assert_eq!(parameter("?lang=en&lang=ru", "lang").as_deref(), Some("ru"));
         assert_eq!(parameter("?language=en", "lang"), None);
     }

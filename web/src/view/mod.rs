@@ -5,6 +5,7 @@ mod facts;
 pub mod form;
 mod header;
 mod keys;
+mod network;
 mod paint;
 mod platform;
 mod problem;

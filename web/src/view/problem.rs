@@ -44,6 +44,7 @@ pub fn ProblemView(props: &ProblemProps) -> Html {
         FailureCode::FrameSize => texts.error_frame_size,
         FailureCode::Damaged => texts.error_damaged,
         FailureCode::Settings => texts.error_settings,
+        FailureCode::Network => texts.error_network,
         FailureCode::Order => texts.error_order,
         FailureCode::Encode => texts.error_encode,
         FailureCode::Internal => texts.error_internal,

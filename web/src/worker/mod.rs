@@ -3,6 +3,7 @@
 
 mod export;
 mod gray;
+mod library;
 mod propose;
 mod run;
 
@@ -13,16 +14,16 @@ use wasm_bindgen::{Clamped, JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, DedicatedWorkerGlobalScope, File, ImageBitmap, ImageData, MessageEvent, Response};
 
-use self::run::Run;
+use self::{library::Library, run::Run};
 use crate::{
     engine::{
         inbox::{Inbox, News},
-        protocol::{Command, Event, Failure, FailureCode, Masks, Picture, Ready, from_message, to_message},
+        protocol::{Command, Event, Failure, FailureCode, Masks, Picture, Ready, Weights, from_message, to_message},
     },
     media::{Video, failure_of},
 };
 
-/// The network's weights, beside the worker's own files.
+/// The site's own weights, beside the worker's files.
 const WEIGHTS: &str = "./deeplabv3_mobilenet_v2-voc21.f16.safetensors";
 
 /// Starts the worker: called once by each worker binary.
@@ -48,9 +49,7 @@ pub fn start() {
         match load().await {
             Err(failure) => post(&Event::Failed(failure)),
             Ok(network) => {
-                let DeviceReport { name: device, reason } = network.device.clone();
-                let classes = network.segmenter.classes().iter().skip(1).cloned().collect();
-                post(&Event::Ready(Ready { device, reason, classes }));
+                post(&network.ready().await);
                 Session { inbox: Inbox::new(receiver), network, open: None }.serve().await;
             }
         }
@@ -61,16 +60,50 @@ pub fn start() {
 struct Network {
     segmenter: Segmenter,
     device: DeviceReport,
+    /// Under which SHA-256 the browser keeps it.
+    sha256: Option<String>,
 }
 
-/// Fetches the weights and brings the network onto the device that the worker's address asks for.
+impl Network {
+    /// Brings a network onto the device that the worker's address asks for.
+    async fn bring_up(weights: Vec<u8>, name: Option<&str>) -> Result<Self, Failure> {
+        let failed = |e: steadymask_models::Error| Failure::new(FailureCode::Network, e.to_string());
+        let query = web_sys::UrlSearchParams::new_with_str(&scope().location().search()).map_err(failure_of)?;
+        let choice: DeviceChoice = match query.get("device") {
+            Some(name) => name.parse().map_err(failed)?,
+            None => DeviceChoice::default(),
+        };
+        let mut segmenter = Segmenter::from_safetensors(weights, choice).await.map_err(failed)?;
+        if let Some(name) = name {
+            let classes = segmenter.classes().to_vec();
+            segmenter = segmenter.with_names(name, classes).map_err(failed)?;
+        }
+        let mut device = segmenter.device().clone();
+        let fell_back = choice == DeviceChoice::Auto && device.name == "cpu";
+        // The page chose this worker, and knows better why.
+        if let Some(reason) = query.get("reason").filter(|_| !fell_back) {
+            device.reason = reason;
+        }
+        Ok(Self { segmenter, device, sha256: None })
+    }
+
+    /// What the page is told of it.
+    async fn ready(&self) -> Event {
+        let DeviceReport { name: device, reason } = self.device.clone();
+        Event::Ready(Ready {
+            device,
+            reason,
+            classes: self.segmenter.classes().iter().skip(1).cloned().collect(),
+            network: self.segmenter.info().name.clone(),
+            sha256: self.sha256.clone(),
+            kept: Library::open().await.list().await,
+        })
+    }
+}
+
+/// Fetches the site's own network and brings it up.
 async fn load() -> Result<Network, Failure> {
     let failed = |reason: String| Failure::new(FailureCode::Start, reason);
-    let query = web_sys::UrlSearchParams::new_with_str(&scope().location().search()).map_err(failure_of)?;
-    let choice: DeviceChoice = match query.get("device") {
-        Some(name) => name.parse().map_err(|e: steadymask_models::Error| failed(e.to_string()))?,
-        None => DeviceChoice::default(),
-    };
     let not_loaded = |reason: String| failed(format!("The network's weights could not be loaded: {reason}"));
     let response =
         JsFuture::from(scope().fetch_with_str(WEIGHTS)).await.map_err(|e| not_loaded(failure_of(e).message))?;
@@ -81,14 +114,7 @@ async fn load() -> Result<Network, Failure> {
     let buffer = response.array_buffer().map_err(failure_of)?;
     let buffer = JsFuture::from(buffer).await.map_err(|e| not_loaded(failure_of(e).message))?;
     let weights = Uint8Array::new(&buffer).to_vec();
-    let segmenter = Segmenter::from_safetensors(weights, choice).await.map_err(|e| failed(e.to_string()))?;
-    let mut device = segmenter.device().clone();
-    let fell_back = choice == DeviceChoice::Auto && device.name == "cpu";
-    // The page chose this worker, and knows better why.
-    if let Some(reason) = query.get("reason").filter(|_| !fell_back) {
-        device.reason = reason;
-    }
-    Ok(Network { segmenter, device })
+    Network::bring_up(weights, None).await.map_err(|failure| failed(failure.message))
 }
 
 /// What the worker remembers from command to command.
@@ -132,6 +158,12 @@ impl Session {
                     None => Err(out_of_order()),
                 }
                 .map(|picture| Ending::Complete(Box::new(picture))),
+                Command::Use(weights) => self.use_weights(weights).await,
+                Command::Forget(sha256) => {
+                    Library::open().await.forget(&sha256).await;
+                    self.network.sha256.take_if(|kept| *kept == sha256);
+                    Ok(Ending::Complete(Box::new(self.network.ready().await)))
+                }
                 Command::Cancel => Ok(Ending::Cancelled),
             };
             post(&match answer {
@@ -140,6 +172,43 @@ impl Session {
                 Err(failure) => Event::Failed(failure),
             });
         }
+    }
+
+    /// Takes another network in place of the one there is. What was kept stays kept, whatever comes of it.
+    async fn use_weights(&mut self, weights: Weights) -> Result<Ending, Failure> {
+        let library = Library::open().await;
+        let (file, mut sha256) = match weights {
+            Weights::Site => {
+                self.network = load().await?;
+                return Ok(Ending::Complete(Box::new(self.network.ready().await)));
+            }
+            Weights::Kept(sha256) => (library.find(&sha256).await?, Some(sha256)),
+            Weights::File(blob) => {
+                library::check_size(blob.size() as u64)?;
+                let buffer = JsFuture::from(blob.array_buffer()).await.map_err(failure_of)?;
+                let name = blob.dyn_ref::<File>().map_or_else(|| "weights".into(), |file| library::stem(&file.name()));
+                (library::File { name, bytes: Uint8Array::new(&buffer), origin: None }, None)
+            }
+            Weights::Address(address) => {
+                let inbox = &mut self.inbox;
+                let fetched = library.fetch(&address, async |done, total| {
+                    post(&Event::Loading { done, total });
+                    inbox.cancelled().await
+                });
+                match fetched.await? {
+                    Some(file) => (file, None),
+                    None => return Ok(Ending::Cancelled),
+                }
+            }
+        };
+        let mut network = Network::bring_up(file.bytes.to_vec(), Some(&file.name)).await?;
+        if sha256.is_none() {
+            // A browser without room for it works with it all the same, until the page is closed.
+            sha256 = library.keep(&file).await.unwrap_or_default();
+        }
+        network.sha256 = sha256;
+        self.network = network;
+        Ok(Ending::Complete(Box::new(self.network.ready().await)))
     }
 
     async fn open(&mut self, blob: &Blob) -> Result<Ending, Failure> {
