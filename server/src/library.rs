@@ -200,6 +200,47 @@ impl Library {
     }
 }
 
+/// The networks of a server: one that is always there, and those of the library, of which the last one stays loaded.
+pub struct Segmenters {
+    own: Segmenter,
+    library: Option<Library>,
+    device: DeviceChoice,
+    /// With the SHA-256 of its file.
+    last: Option<(String, Segmenter)>,
+}
+
+impl Segmenters {
+    /// `own`, and those of the person's library, which are to run on `device`.
+    pub fn new(own: Segmenter, device: DeviceChoice) -> Self {
+        // Without a home folder there are no others.
+        Self { own, library: Library::open().ok(), device, last: None }
+    }
+
+    /// The library, where there can be one.
+    pub fn library(&self) -> Option<&Library> {
+        self.library.as_ref()
+    }
+
+    /// The kept network of that name; without a name the one that is always there.
+    ///
+    /// # Errors
+    /// [`Error::NoHome`], and as [`Library::load`].
+    pub fn get(&mut self, name: Option<&str>) -> Result<&Segmenter> {
+        let Some(name) = name else { return Ok(&self.own) };
+        let library = self.library.as_ref().ok_or(Error::NoHome { variable: VARIABLE })?;
+        let sha256 = library.known(name)?.sha256;
+        let last = match self.last.take() {
+            Some(last) if last.0 == sha256 && last.1.info().name == name => last,
+            // What is there goes first: two large networks may not fit side by side.
+            other => {
+                drop(other);
+                (sha256, library.load(name, self.device)?)
+            }
+        };
+        Ok(&self.last.insert(last).1)
+    }
+}
+
 fn read_record(path: &Path) -> Result<Record> {
     let json = std::fs::read(path).map_err(Error::io("read", path))?;
     serde_json::from_slice(&json).map_err(|e| Error::io("read", path)(e.into()))

@@ -15,6 +15,8 @@ use steadymask_core::{Settings, union_of};
 use steadymask_server::{masks::Masks, source::Source};
 use ureq::{Agent, Body, http::Response};
 
+const BUILT_IN: &str = "deeplabv3_mobilenet_v2-voc21";
+
 /// A server of its own on a free port; killed at the end.
 struct Server {
     child: Child,
@@ -29,6 +31,7 @@ impl Server {
             .args(["serve", "--port", "0", "--device", "cpu", "--data"])
             .arg(data)
             .args(more)
+            .env("STEADYMASK_MODELS", data.join("models"))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -283,6 +286,42 @@ fn from_upload_to_results() {
 }
 
 #[test]
+fn a_kept_network_is_used_by_name() {
+    let folder = temp();
+    let data = folder.path().join("data");
+    let server = Server::start(&data, &[]);
+    let job = server.new_job(&short_clip(folder.path()));
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../models/weights/{BUILT_IN}.f16.safetensors"));
+    let classes: Vec<_> = (0..21).map(|id| format!("k{id}")).collect();
+    let mut import = steadymask();
+    import.env("STEADYMASK_MODELS", data.join("models")).args(["models", "import"]).arg(weights);
+    run(import.args(["--name", "own", "--classes", &classes.join(",")])).succeeds();
+
+    // It need not be there when the server starts.
+    let (_, models) = server.get_json("/api/models");
+    assert_eq!((&models[0]["name"], &models[1]["name"]), (&json!(BUILT_IN), &json!("own")));
+    assert_eq!(models[1]["classes"], json!(classes));
+    assert_eq!(server.get_json("/api/classes?model=own").1[15], json!({ "id": 15, "name": "k15" }));
+    let ask = |more: Value| {
+        let mut body = json!({ "job_id": job });
+        body.as_object_mut().expect("object").extend(more.as_object().expect("object").clone());
+        server.post("/api/segment", body)
+    };
+    let wrong = ask(json!({ "model": "own", "classes": ["person"] }));
+    check_refused(wrong, 422, "invalid_value", &["classes", "person", "k15"]);
+    let mut masks = Vec::new();
+    for (model, class) in [("own", "k15"), (BUILT_IN, "person")] {
+        assert_eq!(ask(json!({ "model": model, "classes": [class] })).0, 202);
+        server.wait(&job, "segmented");
+        masks.push(server.get_bytes(&format!("/api/frames/{job}/mask/3")));
+        assert_eq!(server.post("/api/stabilize", json!({ "job_id": job, "method": "none" })).0, 202);
+        server.wait(&job, "completed");
+        assert_eq!(server.get_json(&format!("/api/results/{job}")).1["model"], model);
+    }
+    assert!(masks[0] == masks[1], "the same weights under two names");
+}
+
+#[test]
 fn bad_requests_say_what_is_wrong() {
     let folder = temp();
     let server = Server::start(&folder.path().join("data"), &["--max-upload", "1"]);
@@ -308,7 +347,10 @@ fn bad_requests_say_what_is_wrong() {
     };
     check_refused(segment(json!({ "classes": ["unicorn"] })), 422, "invalid_value", &["classes", "unicorn", "person"]);
     check_refused(segment(json!({ "classes": "cat" })), 422, "invalid_value", &["classes", "cat", "sequence"]);
-    check_refused(segment(json!({ "model": "huge" })), 422, "invalid_value", &["model", "huge"]);
+    check_refused(segment(json!({ "model": "huge" })), 422, "invalid_value", &["model", "huge", BUILT_IN]);
+    check_refused(segment(json!({ "model": ["huge"] })), 422, "invalid_value", &["model", "huge", "a name"]);
+    check_refused(server.get_json("/api/classes?model=huge"), 422, "invalid_value", &["model", "huge", BUILT_IN]);
+    check_refused(server.get_json("/api/classes?model=a&model=b"), 400, "invalid_query", &["model"]);
     check_refused(segment(json!({ "clases": [] })), 422, "invalid_value", &["clases"]);
     check_refused(server.post("/api/segment", json!({})), 422, "invalid_value", &["job_id"]);
     check_refused(server.post("/api/segment", json!([1])), 400, "invalid_json", &["object"]);

@@ -14,6 +14,7 @@ use tracing_subscriber::{Layer, filter::LevelFilter, fmt, layer::SubscriberExt, 
 use crate::{
     Error, http,
     job::{Jobs, Store},
+    library::Segmenters,
     video,
 };
 
@@ -71,7 +72,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let segmenter = block_on(Segmenter::embedded(args.device))?;
     let (model, device) = (segmenter.info().clone(), segmenter.device().clone());
     tracing::info!(model = model.name, device = device.name, reason = device.reason, "network loaded");
-    let jobs = Jobs::start(store, segmenter)?;
+    let jobs = Jobs::start(store, Segmenters::new(segmenter, args.device))?;
     let app = http::App { jobs: jobs.clone(), model, device, max_upload: args.max_upload.saturating_mul(1 << 20) };
 
     let mut out = std::io::stdout();

@@ -1,12 +1,22 @@
-//! `GET /api/classes`: what the network can tell apart.
+//! `GET /api/classes`: what a network can tell apart; the server's own unless `?model=NAME` asks for another.
 
-use axum::{Json, Router, extract::State, response::IntoResponse, routing::get};
-use serde::Serialize;
+use axum::{
+    Json, Router,
+    extract::{Query, State, rejection::QueryRejection},
+    response::IntoResponse,
+    routing::get,
+};
+use serde::{Deserialize, Serialize};
 
-use super::App;
+use super::{App, Problem, blocking};
 
 pub(super) fn router() -> Router<App> {
     Router::new().route("/api/classes", get(list))
+}
+
+#[derive(Deserialize)]
+struct Which {
+    model: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -15,6 +25,14 @@ struct Class {
     name: String,
 }
 
-async fn list(State(app): State<App>) -> impl IntoResponse {
-    Json(app.model.classes.into_iter().enumerate().map(|(id, name)| Class { id, name }).collect::<Vec<_>>())
+async fn list(
+    State(app): State<App>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<impl IntoResponse, Problem> {
+    let Query(Which { model }) = which.map_err(|e| Problem::new(e.status(), "invalid_query", e.body_text()))?;
+    let classes = match model {
+        Some(model) => blocking(move || app.classes(&model)).await??,
+        None => app.model.classes,
+    };
+    Ok(Json(classes.into_iter().enumerate().map(|(id, name)| Class { id, name }).collect::<Vec<_>>()))
 }

@@ -3,6 +3,7 @@
 mod classes;
 mod error;
 mod frames;
+mod models;
 mod results;
 mod root;
 mod status;
@@ -49,6 +50,7 @@ pub fn api(app: App) -> Router {
         .merge(results::router())
         .merge(frames::router())
         .merge(classes::router())
+        .merge(models::router())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address takes another method")
@@ -69,6 +71,17 @@ impl App {
     fn job(&self, id: &str) -> Result<Job, Problem> {
         let job = Uuid::parse_str(id).ok().and_then(|id| self.jobs.get(id));
         job.ok_or_else(|| Problem::unknown_job(id))
+    }
+
+    /// The classes of the network of that name, the server's own or a kept one.
+    fn classes(&self, model: &str) -> Result<Vec<String>, Problem> {
+        if model == self.model.name {
+            return Ok(self.model.classes.clone());
+        }
+        let kept = self.jobs.kept_models()?;
+        let names = || kept.iter().fold(self.model.name.clone(), |names, record| names + ", " + &record.name);
+        let found = kept.iter().find(|record| record.name == model);
+        found.map(|record| record.classes.clone()).ok_or_else(|| Problem::invalid("model", model, &names()))
     }
 }
 

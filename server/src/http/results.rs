@@ -35,6 +35,7 @@ async fn results(State(app): State<App>, Path(id): Path<String>) -> Result<Respo
         "status": job.status,
         "filename": job.filename,
         "settings": job.settings,
+        "model": report["model"],
         "auto": report["auto"],
         "classes": job.classes,
         "frames": job.video.frames,

@@ -28,6 +28,7 @@ async fn describe(State(app): State<App>) -> impl IntoResponse {
             "metrics": "/api/metrics/{job_id}",
             "frames": "/api/frames/{job_id}/{type}/{num}",
             "classes": "/api/classes",
+            "models": "/api/models",
             "job": "/api/job/{job_id}",
         },
     }))

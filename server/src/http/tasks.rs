@@ -24,19 +24,24 @@ pub(super) fn router() -> Router<App> {
 async fn segment(State(app): State<App>, body: Result<Bytes, BytesRejection>) -> Result<impl IntoResponse, Problem> {
     let mut body = object(body)?;
     let job = app.job(&take_job_id(&mut body)?)?;
-    match body.remove("model") {
-        None | Some(Value::Null) => {}
-        Some(Value::String(name)) if name == app.model.name => {}
-        Some(other) => return Err(Problem::invalid("model", text(&other), &app.model.name)),
-    }
+    let model = match body.remove("model") {
+        None | Some(Value::Null) => app.model.name.clone(),
+        Some(Value::String(name)) => name,
+        Some(other) => return Err(Problem::invalid("model", other, "a name")),
+    };
     if let Some(field) = body.keys().find(|&field| field != "classes") {
         return Err(Problem::invalid(field, "unknown field", "job_id, classes, model"));
     }
     let classes = settings(body)?.classes;
-    if let Some(name) = classes.iter().find(|name| !app.model.classes.contains(name)) {
-        return Err(Problem::invalid("classes", name, &format!("any of {}", app.model.classes.join(", "))));
-    }
-    let job = blocking(move || app.jobs.ask(job.job_id, Task::Segment(classes))).await??;
+    let job = blocking(move || {
+        let known = app.classes(&model)?;
+        if let Some(name) = classes.iter().find(|name| !known.contains(name)) {
+            return Err(Problem::invalid("classes", name, &format!("any of {}", known.join(", "))));
+        }
+        let other = (model != app.model.name).then_some(model);
+        app.jobs.ask(job.job_id, Task::Segment(classes, other)).map_err(Problem::from)
+    })
+    .await??;
     Ok((StatusCode::ACCEPTED, Json(json!({ "job_id": job.job_id, "status": job.status }))))
 }
 

@@ -9,13 +9,13 @@ use std::{
 };
 
 use steadymask_core::{Method, Settings};
-use steadymask_models::Segmenter;
 use uuid::Uuid;
 
 use super::{Job, Stage, Store};
 use crate::{
     Error, Result,
     evidence::{Evidence, Kept},
+    library::{Library, Record, Segmenters},
     masks::{self, Export},
     propose::propose,
     run::{self, CancelToken, Controls, Progress},
@@ -28,8 +28,8 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 /// What can be asked of a job.
 #[derive(Debug, Clone)]
 pub enum Task {
-    /// Run the network, for these classes.
-    Segment(Vec<String>),
+    /// Run the server's own network, or the one of that name, for these classes.
+    Segment(Vec<String>, Option<String>),
     /// Make the masks steady, and write them in these formats too.
     Stabilize(Settings, Vec<Export>),
 }
@@ -37,7 +37,7 @@ pub enum Task {
 impl Task {
     fn stage(&self) -> Stage {
         match self {
-            Self::Segment(_) => Stage::Segment,
+            Self::Segment(..) => Stage::Segment,
             Self::Stabilize(..) => Stage::Stabilize,
         }
     }
@@ -64,6 +64,7 @@ pub struct Jobs(Arc<Shared>);
 
 struct Shared {
     store: Store,
+    library: Option<Library>,
     state: Mutex<State>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -97,7 +98,7 @@ impl Jobs {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn start(store: Store, segmenter: Segmenter) -> Result<Self> {
+    pub fn start(store: Store, segmenters: Segmenters) -> Result<Self> {
         let mut entries = HashMap::new();
         for mut job in store.load()? {
             if job.is_busy() {
@@ -108,11 +109,12 @@ impl Jobs {
         }
         let (queue, tasks) = channel();
         let state = Mutex::new(State { entries, queue: Some(queue) });
-        let jobs = Self(Arc::new(Shared { store, state, thread: Mutex::default() }));
+        let library = segmenters.library().cloned();
+        let jobs = Self(Arc::new(Shared { store, library, state, thread: Mutex::default() }));
         let worker = jobs.clone();
         let thread = std::thread::Builder::new()
             .name("worker".into())
-            .spawn(move || worker.work(&tasks, &segmenter))
+            .spawn(move || worker.work(&tasks, segmenters))
             .map_err(Error::io("start", "worker thread".as_ref()))?;
         *locked(&jobs.0.thread) = Some(thread);
         Ok(jobs)
@@ -121,6 +123,16 @@ impl Jobs {
     /// The folders.
     pub fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// The networks for segmentation that are kept beside the server's own.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn kept_models(&self) -> Result<Vec<Record>> {
+        let mut kept = self.0.library.as_ref().map_or(Ok(Vec::new()), Library::list)?;
+        kept.retain(|record| record.task == steadymask_models::Task::Segmentation);
+        Ok(kept)
     }
 
     /// Takes a job whose video lies in the store.
@@ -220,7 +232,7 @@ impl Jobs {
     }
 
     /// The thread: one task after another.
-    fn work(&self, tasks: &Receiver<(Uuid, Task)>, segmenter: &Segmenter) {
+    fn work(&self, tasks: &Receiver<(Uuid, Task)>, mut segmenters: Segmenters) {
         for (id, task) in tasks {
             let Some(cancel) = self.state().entries.get(&id).map(|entry| entry.cancel.clone()) else { continue };
             self.update(id, |entry| {
@@ -230,7 +242,7 @@ impl Jobs {
             let (stage, start) = (task.stage(), Instant::now());
             tracing::info!(job = %id, ?stage, "begun");
             // A panic is a defect of ours, but it must not take the other jobs with it.
-            let work = std::panic::AssertUnwindSafe(|| self.run(id, task, segmenter, &cancel));
+            let work = std::panic::AssertUnwindSafe(|| self.run(id, task, &mut segmenters, &cancel));
             let outcome = std::panic::catch_unwind(work);
             let stopping = self.state().queue.is_none();
             let seconds = start.elapsed().as_secs_f64();
@@ -258,7 +270,7 @@ impl Jobs {
         }
     }
 
-    fn run(&self, id: Uuid, task: Task, segmenter: &Segmenter, cancel: &CancelToken) -> Result<Outcome> {
+    fn run(&self, id: Uuid, task: Task, segmenters: &mut Segmenters, cancel: &CancelToken) -> Result<Outcome> {
         let source = self.source(id).ok_or(Error::Cancelled)??;
         let saved = Mutex::new(Instant::now());
         let progress = |progress: Progress| {
@@ -274,7 +286,8 @@ impl Jobs {
         let controls = Controls { progress: &progress, cancel };
         let store = &self.0.store;
         match task {
-            Task::Segment(classes) => {
+            Task::Segment(classes, model) => {
+                let segmenter = segmenters.get(model.as_deref())?;
                 let settings = Settings { classes, ..Settings::default() };
                 // A damaged source is told of when it is made steady, from the same frames.
                 let (frames, _) = run::segment(&source, segmenter, &settings, &store.probabilities(id), &controls)?;
