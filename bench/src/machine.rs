@@ -66,7 +66,7 @@ fn both(pool: &ThreadPool) {
 }
 
 /// The processor's name as Linux gives it, else its architecture.
-fn processor() -> String {
+pub fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     name.map_or_else(|| std::env::consts::ARCH.into(), |(_, name)| name.trim().into())

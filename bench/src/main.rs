@@ -1,8 +1,11 @@
 //! Times the kernels against their rivals: `cargo xtask bench` builds everything and calls this.
 
+#[cfg(feature = "networks")]
+mod inference;
 mod machine;
 mod measure;
 mod memory;
+mod networks;
 mod report;
 mod rival;
 mod rows;
@@ -20,6 +23,7 @@ use turns::Patience;
 const USAGE: &str = "\
 steadymask-bench --python PROGRAM --wasm PACKAGE [--only WORD] [--frames N] [--seconds N]
 steadymask-bench memory [--frames N]
+steadymask-bench networks --python PROGRAM [--only WORD] [--seconds N]
 
   --python   the Python that has what requirements.txt names
   --wasm     the package that wasm-bindgen made of the library for Node
@@ -29,20 +33,22 @@ steadymask-bench memory [--frames N]
 
 Writes BENCHMARKS.md and bench/results.json in the current folder.
 
-memory prints, as JSON, the peak memory of a stabiliser while it does ten minutes of 1080p (or N frames).";
+memory prints, as JSON, the peak memory of a stabiliser while it does ten minutes of 1080p (or N frames).
+
+networks, in a build with that feature, measures inference against onnxruntime and torch, and writes
+bench/networks.json, from where it goes into BENCHMARKS.md; PROGRAM has what networks-requirements.txt names.";
 
 /// What was asked for on the command line.
 pub struct Options {
     pub python: PathBuf,
-    pub wasm: PathBuf,
+    pub wasm: Option<PathBuf>,
     pub only: Option<String>,
     pub frames: Option<usize>,
     pub patience: Patience,
 }
 
-fn options() -> Result<Options> {
+fn options(mut args: impl Iterator<Item = String>) -> Result<Options> {
     let (mut python, mut wasm, mut only, mut frames, mut seconds) = (None, None, None, None, 20);
-    let mut args = std::env::args().skip(1);
     while let Some(flag) = args.next() {
         let mut value = || args.next().with_context(|| format!("{flag} needs a value\n\n{USAGE}"));
         match flag.as_str() {
@@ -56,7 +62,7 @@ fn options() -> Result<Options> {
     }
     Ok(Options {
         python: python.context(USAGE)?,
-        wasm: wasm.context(USAGE)?,
+        wasm,
         only,
         frames,
         patience: Patience { rounds: (3, 25), budget: Duration::from_secs(seconds) },
@@ -73,11 +79,24 @@ fn memory() -> Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "networks")]
+fn networks() -> Result<()> {
+    let options = options(std::env::args().skip(2))?;
+    inference::measure(&options.python, options.only.as_deref(), options.patience)
+}
+
+#[cfg(not(feature = "networks"))]
+fn networks() -> Result<()> {
+    bail!("built without the feature networks: `cargo xtask bench networks` builds with it")
+}
+
 fn run() -> Result<()> {
-    if std::env::args().nth(1).as_deref() == Some("memory") {
-        return memory();
+    match std::env::args().nth(1).as_deref() {
+        Some("memory") => return memory(),
+        Some("networks") => return networks(),
+        _ => {}
     }
-    let options = options()?;
+    let options = options(std::env::args().skip(1))?;
     let results = measure::everything(&options)?;
     print!("{}", report::markdown(&results));
     if options.only.is_none() && options.frames.is_none() {

@@ -66,11 +66,12 @@ impl<'a> Bench<'a> {
     fn new(options: &'a Options, folder: PathBuf) -> Result<Self> {
         let pool = |threads| ThreadPoolBuilder::new().num_threads(threads).build();
         let script = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        let wasm = options.wasm.as_deref().context("--wasm is missing")?;
         Ok(Self {
             options,
             folder,
             python: Rival::start(&options.python, &script("rivals.py"), &[])?,
-            wasm: Rival::start(Path::new("node"), &script("wasm.mjs"), &[&options.wasm])?,
+            wasm: Rival::start(Path::new("node"), &script("wasm.mjs"), &[wasm])?,
             one: pool(1)?,
             two: pool(2)?,
         })

@@ -8,12 +8,16 @@ use steadymask_core::simd::Level;
 
 use crate::measure::{Results, Timed};
 use crate::memory::Memory;
+use crate::networks::Networks;
 use crate::rows::Against;
 
 /// Writes BENCHMARKS.md and bench/results.json.
 pub fn publish(results: &Results) -> Result<()> {
-    let rounded = |timed: &Timed| (1000.0 * timed.turns.ratio()).round() / 1000.0;
-    let ratios: BTreeMap<_, _> = results.rows.iter().map(|timed| (&timed.row.name, rounded(timed))).collect();
+    let rounded = |ratio: f64| (1000.0 * ratio).round() / 1000.0;
+    let kernels = results.rows.iter().map(|timed| (timed.row.name.clone(), rounded(timed.turns.ratio())));
+    let networks = Networks::kept().into_iter().flat_map(|networks| networks.lines);
+    let networks = networks.map(|line| (line.name(), rounded(line.ratio())));
+    let ratios: BTreeMap<_, _> = kernels.chain(networks).collect();
     let json = serde_json::to_string_pretty(&ratios)? + "\n";
     std::fs::write("bench/results.json", json).context("cannot write bench/results.json")?;
     std::fs::write("BENCHMARKS.md", markdown(results)).context("cannot write BENCHMARKS.md")
@@ -82,6 +86,10 @@ of one.
         page.push('\n');
     }
     if let Some(short) = &results.memory {
+        if let Some(networks) = Networks::kept() {
+            page.push_str(&networks.section());
+            page.push('\n');
+        }
         let long = std::fs::read_to_string("bench/memory.json").ok();
         let long: Option<Memory> = long.and_then(|json| serde_json::from_str(&json).ok());
         let _ = writeln!(

@@ -2,13 +2,16 @@
 
 use std::borrow::Cow;
 
-use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use steadymask_core::{Plane, Rgb};
 
 use crate::{
     Error, ModelInfo, Result,
-    net::classification::{Architecture, Network},
+    cpu::{Engine, Width},
+    net::{
+        Batch,
+        classification::{Architecture, Network},
+    },
     pillow,
     weights::StateDict,
 };
@@ -156,12 +159,17 @@ pub struct HeatMap {
 /// A classifier, ready on the CPU.
 #[derive(Debug)]
 pub struct Classifier {
-    network: Network,
+    architecture: &'static Architecture,
+    network: Engine,
+    features: usize,
     info: ModelInfo,
     card: Card,
 }
 
 impl Classifier {
+    /// Which outputs of the network's graph these are.
+    const LOGITS: usize = 0;
+    const FEATURES: usize = 1;
     /// Pictures that the network sees at once.
     const BATCH: usize = 8;
     /// Covering squares along a side; neighbours overlap by half, so each is two steps wide.
@@ -176,7 +184,7 @@ impl Classifier {
     }
 
     pub(crate) fn load(weights: &StateDict, card: Option<&Card>) -> Result<Self> {
-        let network = Network::load(weights, &Device::flex())?;
+        let network = Network::load(weights)?;
         let card = match card {
             Some(card) => card.clone(),
             None => Card::of(weights, network.classes())?,
@@ -187,7 +195,13 @@ impl Classifier {
             parameters: weights.parameters(),
             classes: card.classes.clone(),
         };
-        Ok(Self { network, info, card })
+        Ok(Self {
+            architecture: network.architecture,
+            network: Engine::new(network.graph(), Width::best()),
+            features: network.features(),
+            info,
+            card,
+        })
     }
 
     /// The same classifier under names of a person's own.
@@ -196,7 +210,7 @@ impl Classifier {
     /// [`Error::Weights`] when there are more or fewer names than classes.
     pub fn with_names(mut self, name: &str, classes: Vec<String>) -> Result<Self> {
         self.card.classes = classes;
-        self.card.check(self.network.classes()).map_err(|reason| Error::Weights { reason })?;
+        self.card.check(self.info.classes.len()).map_err(|reason| Error::Weights { reason })?;
         self.info = ModelInfo { name: name.into(), classes: self.card.classes.clone(), ..self.info };
         Ok(self)
     }
@@ -223,7 +237,7 @@ impl Classifier {
     /// # Errors
     /// [`Error::DeviceFailed`] and [`Error::Garbage`].
     pub fn logits(&self, pictures: &[&Plane<Rgb>]) -> Result<Vec<Vec<f32>>> {
-        self.each(pictures, |x| self.network.forward(x))
+        self.each(pictures, Self::LOGITS)
     }
 
     /// What the last layer of the network is given for each picture: [`Self::features_len`] numbers.
@@ -231,12 +245,12 @@ impl Classifier {
     /// # Errors
     /// [`Error::DeviceFailed`] and [`Error::Garbage`].
     pub fn features(&self, pictures: &[&Plane<Rgb>]) -> Result<Vec<Vec<f32>>> {
-        self.each(pictures, |x| self.network.embed(x))
+        self.each(pictures, Self::FEATURES)
     }
 
     /// How many numbers the last layer is given.
     pub fn features_len(&self) -> usize {
-        self.network.features()
+        self.features
     }
 
     /// The probabilities that logits stand for, at the classifier's temperature.
@@ -252,11 +266,11 @@ impl Classifier {
     /// # Errors
     /// [`Error::ClassId`]; [`Error::DeviceFailed`] and [`Error::Garbage`].
     pub fn heat_map(&self, picture: &Plane<Rgb>, class: usize) -> Result<HeatMap> {
-        let last = self.network.classes() - 1;
+        let last = self.info.classes.len() - 1;
         if class > last {
             return Err(Error::ClassId { id: class, last });
         }
-        let architecture = self.network.architecture;
+        let architecture = self.architecture;
         let (side, squares) = (architecture.side, Self::SQUARES);
         let whole = self.card.framing.frame(picture, architecture);
         let color = architecture.normalization.mean.map(|mean| (mean * 255.0).round() as u8);
@@ -273,7 +287,7 @@ impl Classifier {
                 .collect();
         let odds = |logits: &Vec<f32>| log_odds(&self.probabilities(logits), class);
         let squared: Vec<_> = std::iter::once(whole.as_ref()).chain(&covered).map(Cow::Borrowed).collect();
-        let logits = self.run(squared, |x| self.network.forward(x))?;
+        let logits = self.run(squared, Self::LOGITS)?;
         let before = odds(&logits[0]);
         let falls: Vec<f32> = logits[1..].iter().map(|logits| (before - odds(logits)) as f32).collect();
         let greatest = falls.iter().fold(0f32, |greatest, fall| greatest.max(fall.abs()));
@@ -300,36 +314,28 @@ impl Classifier {
         Ok(HeatMap { fall, greatest })
     }
 
-    /// What `network` gives for each picture.
-    fn each(&self, pictures: &[&Plane<Rgb>], network: impl Fn(Tensor<4>) -> Tensor<4>) -> Result<Vec<Vec<f32>>> {
+    /// That output of the network for each picture.
+    fn each(&self, pictures: &[&Plane<Rgb>], output: usize) -> Result<Vec<Vec<f32>>> {
         let mut all = Vec::with_capacity(pictures.len());
         for batch in pictures.chunks(Self::BATCH) {
-            let framed = batch.iter().map(|picture| self.card.framing.frame(picture, self.network.architecture));
-            all.extend(self.run(framed.collect(), &network)?);
+            let framed = batch.iter().map(|picture| self.card.framing.frame(picture, self.architecture));
+            all.extend(self.run(framed.collect(), output)?);
         }
         Ok(all)
     }
 
-    /// What `network` gives for each of these squares.
-    fn run(
-        &self,
-        squares: Vec<Cow<'_, Plane<Rgb>>>,
-        network: impl Fn(Tensor<4>) -> Tensor<4>,
-    ) -> Result<Vec<Vec<f32>>> {
-        let Architecture { side, normalization, .. } = *self.network.architecture;
-        let failed = |reason: String| Error::DeviceFailed { device: "cpu".into(), reason };
+    /// That output of the network for each of these squares.
+    fn run(&self, squares: Vec<Cow<'_, Plane<Rgb>>>, output: usize) -> Result<Vec<Vec<f32>>> {
+        let Architecture { side, normalization, .. } = *self.architecture;
         let mut all = Vec::with_capacity(squares.len());
         for batch in squares.chunks(Self::BATCH) {
-            let input = normalization.tensor(batch.iter().cloned(), (side, side), &Device::flex());
-            let output = network(input);
-            let numbers = output.dims()[1];
-            let data: TensorData = output.into_data();
-            let values: Vec<f32> = data.try_into_vec().map_err(|e| failed(e.to_string()))?;
+            let input = normalization.batch(batch.iter().cloned(), (side, side));
+            let Batch { values, shape } = self.network.run(&input).swap_remove(output);
             let count = values.iter().filter(|value| !value.is_finite()).count();
             if count > 0 {
                 return Err(Error::Garbage { device: "cpu".into(), count, total: values.len() });
             }
-            all.extend(values.chunks_exact(numbers).map(<[f32]>::to_vec));
+            all.extend(values.chunks_exact(shape[1]).map(<[f32]>::to_vec));
         }
         Ok(all)
     }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -82,11 +81,11 @@ impl Weights {
     /// Finds out what the weights are.
     fn recognised(state: StateDict, prefix: String, left_out: usize) -> Result<Self> {
         let (architecture, task, classes, card) = if classification::is_classifier(&state) {
-            let network = classification::Network::load(&state, &Device::flex())?;
+            let network = classification::Network::load(&state)?;
             let card = Card::of(&state, network.classes())?;
             (network.architecture.name, Task::Classification, card.classes.clone(), Some(card))
         } else {
-            let network = Network::load(&state, &Device::flex())?;
+            let network = Network::load(&state)?;
             (network.architecture.name, Task::Segmentation, class_names(network.classes()), None)
         };
         let contents = Contents {
@@ -122,7 +121,7 @@ impl Weights {
     /// # Errors
     /// [`Error::Weights`] when the layer does not fit the network, or the card the layer.
     pub fn with_head(&self, head: &Head, card: Card) -> Result<Self> {
-        let network = classification::Network::load(&self.state, &Device::flex())?;
+        let network = classification::Network::load(&self.state)?;
         let (features, classes) = (network.features(), head.weights.len());
         if head.bias.len() != classes || head.weights.iter().any(|weights| weights.len() != features) {
             let reason = format!("a last layer of other sizes (expected {features} weights and a bias a class)");

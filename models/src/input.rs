@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use burn::tensor::{Device, Tensor, TensorData};
 use steadymask_core::{Plane, Rgb, resize};
 
-use crate::pillow;
+use crate::{net::Batch, pillow};
 
 /// No side of an input is shorter: below that the deep layers see nothing but padding.
 const SHORTEST: usize = 33;
@@ -40,9 +39,9 @@ impl Preparation {
     ///
     /// # Shapes
     /// `[frames, 3, height, width]`
-    pub(crate) fn tensor(&self, frames: &[&Plane<Rgb>], (width, height): (usize, usize), device: &Device) -> Tensor<4> {
+    pub(crate) fn batch(&self, frames: &[&Plane<Rgb>], (width, height): (usize, usize)) -> Batch {
         let scaled = frames.iter().map(|frame| scaled(frame, (width, height), self.scaling));
-        self.normalization.tensor(scaled, (width, height), device)
+        self.normalization.batch(scaled, (width, height))
     }
 }
 
@@ -99,13 +98,12 @@ impl Normalization {
     /// That of the networks trained on ImageNet.
     pub(crate) const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
 
-    /// Pictures of `width`×`height` as a tensor `[pictures, 3, height, width]`.
-    pub(crate) fn tensor<'a>(
+    /// Pictures of `width`×`height` as a batch `[pictures, 3, height, width]`.
+    pub(crate) fn batch<'a>(
         self,
         pictures: impl ExactSizeIterator<Item = Cow<'a, Plane<Rgb>>>,
         (width, height): (usize, usize),
-        device: &Device,
-    ) -> Tensor<4> {
+    ) -> Batch {
         let (table, count) = (self.table(), pictures.len());
         let mut values = Vec::with_capacity(count * 3 * width * height);
         for picture in pictures {
@@ -113,7 +111,7 @@ impl Normalization {
                 values.extend(picture.data().iter().map(|pixel| table[usize::from(pixel[c])]));
             }
         }
-        Tensor::from_data(TensorData::new(values, [count, 3, height, width]), device)
+        Batch { values, shape: [count, 3, height, width] }
     }
 
     /// The input for each channel and each of the 256 levels.
@@ -165,10 +163,9 @@ mod tests {
         let frame = Plane::from_fn(2, 1, |x, _| if x == 0 { [0, 255, 51] } else { [255, 0, 51] });
         let normalization = Normalization { mean: [0.5; 3], deviation: [0.5; 3] };
         let preparation = Preparation { sides: EMBEDDED, scaling: Scaling::Area, normalization };
-        let tensor = preparation.tensor(&[&frame, &frame], (2, 1), &Device::flex());
-        assert_eq!(tensor.dims(), [2, 3, 1, 2]);
-        let values: Vec<f32> = tensor.into_data().try_to_vec().expect("32-bit floats");
-        for values in values.chunks(6) {
+        let batch = preparation.batch(&[&frame, &frame], (2, 1));
+        assert_eq!(batch.shape, [2, 3, 1, 2]);
+        for values in batch.values.chunks(6) {
             for (value, expected) in values.iter().zip([-1.0, 1.0, 1.0, -1.0, -0.6, -0.6]) {
                 assert!((value - expected).abs() < 1e-6, "{values:?}");
             }

@@ -34,6 +34,7 @@
 //! ```
 
 mod classifier;
+mod cpu;
 mod device;
 mod error;
 #[cfg(not(target_arch = "wasm32"))]

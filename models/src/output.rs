@@ -122,7 +122,8 @@ fn taps(alignment: Alignment, frame: usize, input: usize, grid: usize) -> Vec<Ta
 /// `exp(x) = 2ⁿ·exp(r)` with `n` whole and `|r| ≤ ln 2 / 2`, where the Taylor polynomial of degree 6 is exact
 /// to 2e-7. Without branches or calls, so that it becomes vector instructions, and the same everywhere, which
 /// the platforms' own exponentials are not.
-fn exp(x: f32) -> f32 {
+#[inline(always)]
+pub(crate) fn exp(x: f32) -> f32 {
     // 1.5·2²³: adding it rounds to a whole number, which then stands in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts, of which the first has few enough bits that n·LN_2_HIGH is exact.

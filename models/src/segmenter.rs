@@ -1,8 +1,14 @@
-use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
 use steadymask_core::{Plane, Rgb};
 
-use crate::{DeviceChoice, DeviceReport, Error, Result, device, net::Network, output::Logits, weights::StateDict};
+use crate::{
+    DeviceChoice, DeviceReport, Error, Result,
+    cpu::{Engine, Width},
+    device,
+    net::{Architecture, Batch, Network, OnBurn},
+    output::Logits,
+    weights::StateDict,
+};
 
 /// The classes of PASCAL VOC, in the order in which the published networks number them.
 pub const VOC_CLASSES: [&str; 21] = [
@@ -51,11 +57,18 @@ pub struct FrameLogits {
     pub shape: [usize; 3],
 }
 
+/// A network where it runs.
+#[derive(Debug)]
+enum Placed {
+    Cpu(Engine),
+    Gpu(OnBurn),
+}
+
 /// A network, ready on its device.
 #[derive(Debug)]
 pub struct Segmenter {
-    network: Network,
-    device: Device,
+    architecture: &'static Architecture,
+    network: Placed,
     report: DeviceReport,
     info: ModelInfo,
 }
@@ -96,20 +109,25 @@ impl Segmenter {
     }
 
     async fn load(weights: &StateDict, name: Option<&str>, choice: DeviceChoice) -> Result<Self> {
-        let cpu = Device::flex();
-        let network = Network::load(weights, &cpu)?;
+        let network = Network::load(weights)?;
         let info = ModelInfo {
             name: name.unwrap_or(network.architecture.name).into(),
             architecture: network.architecture.name,
             parameters: weights.parameters(),
             classes: class_names(network.classes()),
         };
-        let on_cpu = Self { network, device: cpu, report: DeviceReport::cpu(""), info };
+        let architecture = network.architecture;
+        let on_cpu = Self {
+            architecture,
+            network: Placed::Cpu(Engine::new(network.graph(), Width::best())),
+            report: DeviceReport::cpu(""),
+            info,
+        };
         let why_not = match device::choose(choice).await? {
             Ok(gpu) => {
                 let on_gpu = Self {
-                    network: Network::load(weights, &gpu.device)?,
-                    device: gpu.device,
+                    architecture,
+                    network: Placed::Gpu(OnBurn::new(network.graph(), gpu.device)),
                     report: gpu.report,
                     info: on_cpu.info.clone(),
                 };
@@ -167,11 +185,9 @@ impl Segmenter {
             return Err(Error::ClassId { id, last });
         }
 
-        let architecture = self.network.architecture;
-        let input_size = architecture.preparation.sides.of_frame(size.0, size.1);
-        let input = architecture.preparation.tensor(frames, input_size, &self.device);
-        let (values, shape) = self.forward(input).await?;
-        let logits = Logits { values, shape, alignment: architecture.alignment, input: input_size };
+        let input_size = self.architecture.preparation.sides.of_frame(size.0, size.1);
+        let Batch { values, shape } = self.forward(frames, input_size).await?;
+        let logits = Logits { values, shape, alignment: self.architecture.alignment, input: input_size };
         Ok((0..frames.len()).map(|index| logits.probabilities(index, size, class_ids)).collect())
     }
 
@@ -182,24 +198,36 @@ impl Segmenter {
     /// [`Error::FrameSize`]; [`Error::DeviceFailed`] and [`Error::Garbage`] when the device does.
     pub async fn logits(&self, frames: &[&Plane<Rgb>]) -> Result<Vec<FrameLogits>> {
         let Some((width, height)) = common_size(frames)? else { return Ok(Vec::new()) };
-        let preparation = self.network.architecture.preparation;
-        let input_size = preparation.sides.of_published(width, height);
-        let (values, shape) = self.forward(preparation.tensor(frames, input_size, &self.device)).await?;
+        self.logits_at(frames, self.architecture.preparation.sides.of_published(width, height)).await
+    }
+
+    /// The same with another size of the network's input, `(width, height)` in pixels: 1 and more.
+    ///
+    /// # Errors
+    /// [`Error::FrameSize`]; [`Error::DeviceFailed`] and [`Error::Garbage`] when the device does.
+    pub async fn logits_at(&self, frames: &[&Plane<Rgb>], input_size: (usize, usize)) -> Result<Vec<FrameLogits>> {
+        if common_size(frames)?.is_none() {
+            return Ok(Vec::new());
+        }
+        let input_size = (input_size.0.max(1), input_size.1.max(1));
+        let Batch { values, shape } = self.forward(frames, input_size).await?;
         let shape = [shape[1], shape[2], shape[3]];
         let frames = values.chunks_exact(shape.iter().product());
         Ok(frames.map(|values| FrameLogits { values: values.to_vec(), shape }).collect())
     }
 
-    /// Runs the network and reads its logits back: values and shape `[batch, classes, height, width]`.
-    async fn forward(&self, input: Tensor<4>) -> Result<(Vec<f32>, [usize; 4])> {
+    /// The logits for frames that are shown at `input_size`: `[batch, classes, height, width]`.
+    async fn forward(&self, frames: &[&Plane<Rgb>], input_size: (usize, usize)) -> Result<Batch> {
         let failed = |reason: String| Error::DeviceFailed { device: self.report.name.clone(), reason };
-        let logits = self.network.forward(input);
-        let shape = logits.dims();
-        let data: TensorData = logits.into_data_async().await.map_err(|e| failed(e.to_string()))?;
-        let values: Vec<f32> = data.try_into_vec().map_err(|e| failed(e.to_string()))?;
-        match values.iter().filter(|value| !value.is_finite()).count() {
-            0 => Ok((values, shape)),
-            count => Err(Error::Garbage { device: self.report.name.clone(), count, total: values.len() }),
+        let input = self.architecture.preparation.batch(frames, input_size);
+        let mut outputs = match &self.network {
+            Placed::Cpu(engine) => engine.run(&input),
+            Placed::Gpu(network) => network.run(input).await.map_err(failed)?,
+        };
+        let logits = outputs.swap_remove(0);
+        match logits.values.iter().filter(|value| !value.is_finite()).count() {
+            0 => Ok(logits),
+            count => Err(Error::Garbage { device: self.report.name.clone(), count, total: logits.values.len() }),
         }
     }
 
@@ -212,9 +240,8 @@ impl Segmenter {
 
         let picture = Plane::from_fn(SIDE, SIDE, |x, y| [(x * 3) as u8, (y * 3) as u8, (x * y % 251) as u8]);
         let run = async |segmenter: &Self| {
-            let preparation = segmenter.network.architecture.preparation;
-            let input = preparation.tensor(&[&picture], (SIDE, SIDE), &segmenter.device);
-            segmenter.forward(input).await.map(|(values, _)| values).map_err(|e| e.to_string())
+            let logits = segmenter.forward(&[&picture], (SIDE, SIDE)).await;
+            logits.map(|logits| logits.values).map_err(|e| e.to_string())
         };
         let (ours, expected) = (run(self).await?, run(other).await?);
         let largest = expected.iter().fold(0f32, |m, v| m.max(v.abs()));

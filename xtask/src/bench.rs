@@ -19,7 +19,7 @@ pub fn everything(flags: &[&str]) -> Result<()> {
     let mut bindings = command("wasm-bindgen", &["--target", "nodejs", "--out-dir"]);
     bindings.arg(folder.join("wasm")).arg(target_folder().join(TARGET).join("release/steadymask_bench.wasm"));
     step("making them callable from Node", bindings)?;
-    let python = rivals()?;
+    let python = python("python", "bench/requirements.txt", "NumPy and OpenCV")?;
     let mut bench = command(target_folder().join("release/steadymask-bench"), flags);
     bench.arg("--python").arg(python).arg("--wasm").arg(folder.join("wasm/steadymask_bench.js"));
     step("measuring (half an hour; a quiet machine is best)", bench)
@@ -36,16 +36,28 @@ pub fn memory() -> Result<()> {
     std::fs::write(root().join("bench/memory.json"), json + "\n").context("cannot write bench/memory.json")
 }
 
-/// A Python of the project's own with what `bench/requirements.txt` pins.
-fn rivals() -> Result<PathBuf> {
-    let folder = target_folder().join("bench/python");
+/// Times inference against onnxruntime and torch and keeps it in `bench/networks.json`, from where it goes into
+/// BENCHMARKS.md.
+pub fn networks(flags: &[&str]) -> Result<()> {
+    tools::for_measuring()?;
+    let build = ["build", "--release", "--package", "steadymask-bench", "--features", "networks"];
+    step("building the networks", cargo(&build))?;
+    let python = python("python-networks", "bench/networks-requirements.txt", "onnxruntime and torch")?;
+    let mut bench = command(target_folder().join("release/steadymask-bench"), &["networks"]);
+    bench.args(flags).arg("--python").arg(python);
+    step("measuring (ten minutes; a quiet machine is best)", bench)
+}
+
+/// A Python of the project's own, in that folder below `bench`, with what a file of requirements pins.
+fn python(folder: &str, requirements: &str, what: &str) -> Result<PathBuf> {
+    let folder = target_folder().join("bench").join(folder);
     let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     if !python.is_file() {
         let mut venv = command("python3", &["-m", "venv"]);
         venv.arg(&folder);
         step("making a Python environment", venv)?;
     }
-    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "bench/requirements.txt"];
-    step("installing NumPy and OpenCV", command(&python, &install))?;
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements];
+    step(&format!("installing {what}"), command(&python, &install))?;
     Ok(python)
 }

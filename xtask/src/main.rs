@@ -19,7 +19,8 @@ cargo xtask COMMAND
   test    install what is missing, build, and run every test, the browser's included
   build   install what is missing and build the server and the page, nothing more
   bench   measure speed against NumPy, OpenCV and WASM, and write BENCHMARKS.md; --only WORD for some lines;
-          `bench memory` instead: peak memory over ten minutes of 1080p
+          `bench memory` instead: peak memory over ten minutes of 1080p;
+          `bench networks` instead: inference against onnxruntime and torch
   audit   check licences, duplicate crates and, where the network allows, security advisories
   quality measure every method on real video and write QUALITY.md";
 
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         ["test"] => test::everything(),
         ["build"] => build::everything(),
         ["bench", "memory"] => bench::memory(),
+        ["bench", "networks", ref flags @ ..] => bench::networks(flags),
         ["bench", ref flags @ ..] => bench::everything(flags),
         ["audit"] => audit::everything(),
         ["quality"] => quality::everything(),

@@ -3,15 +3,15 @@
 //! All are a body, the mean of its features, for MobileNetV3 one more layer, and a linear layer at the end. Only the
 //! last has as many outputs as there are classes, so a file tells their number.
 
-use burn::tensor::{Device, Tensor, activation::hard_swish};
-
 use super::{
-    Body, Conv,
-    efficientnet::{self, EfficientNetB0},
-    global_mean,
-    mobilenet_v2::{Form, MobileNetV2},
-    mobilenet_v3::{self, MobileNetV3, Variant},
-    resnet::{Kind, ResNet},
+    efficientnet,
+    graph::{
+        Activation::{HardSwish, Identity},
+        Conv, Graph, Value,
+    },
+    mobilenet_v2::{self, Form},
+    mobilenet_v3::{self, Variant},
+    resnet::{self, Kind},
 };
 use crate::{
     Error, Result,
@@ -53,8 +53,9 @@ const MOBILENET_V2: Architecture = Architecture {
     marks: &["features.18.0.weight", "features.1.conv.0.0.weight"],
     head: "classifier",
     load: |loader, last| {
-        let body = Box::new(MobileNetV2::load(loader, "features", Form::Classifier)?);
-        Layers::new(loader, body, Form::Classifier.outputs(), last)
+        let mut graph = Graph::new();
+        let features = mobilenet_v2::body(&mut graph, loader, "features", Form::Classifier)?;
+        Layers::new(loader, graph, features, None, last)
     },
     ..RESNET_50
 };
@@ -93,8 +94,9 @@ static ARCHITECTURES: [Architecture; 8] = [
         name: "efficientnet_b0",
         marks: &["features.8.0.weight", "features.1.0.block.0.0.weight"],
         load: |loader, last| {
-            let body = Box::new(EfficientNetB0::load(loader, "features")?);
-            Layers::new(loader, body, efficientnet::OUTPUTS, last)
+            let mut graph = Graph::new();
+            let features = efficientnet::body(&mut graph, loader, "features")?;
+            Layers::new(loader, graph, features, None, last)
         },
         ..MOBILENET_V2
     },
@@ -106,8 +108,9 @@ static ARCHITECTURES: [Architecture; 8] = [
         marks: &["backbone.features.0.0.weight", "backbone.features.17.conv.0.0.weight"],
         head: "head",
         load: |loader, last| {
-            let body = Box::new(MobileNetV2::load(loader, "backbone.features", Form::Folded)?);
-            Layers::new(loader, body, Form::Folded.outputs(), last)
+            let mut graph = Graph::new();
+            let features = mobilenet_v2::body(&mut graph, loader, "backbone.features", Form::Folded)?;
+            Layers::new(loader, graph, features, None, last)
         },
     },
 ];
@@ -116,17 +119,19 @@ static ARCHITECTURES: [Architecture; 8] = [
 const DEFAULT_BODY: &str = "mobilenet_v2_stride16";
 /// How many numbers that body gives.
 #[cfg(all(feature = "embedded", not(target_arch = "wasm32")))]
-pub(crate) const DEFAULT_FEATURES: usize = Form::Folded.outputs();
+pub(crate) const DEFAULT_FEATURES: usize = mobilenet_v2::FEATURES;
 
 fn resnet(loader: &mut Loader, last: &str, kind: Kind, blocks: [usize; 4]) -> Result<Layers> {
-    let body = Box::new(ResNet::load(loader, "", kind, blocks, false)?);
-    Layers::new(loader, body, kind.outputs(), last)
+    let mut graph = Graph::new();
+    let features = resnet::body(&mut graph, loader, "", kind, blocks, false)?;
+    Layers::new(loader, graph, features, None, last)
 }
 
 fn mobilenet_v3(loader: &mut Loader, last: &str, variant: &Variant) -> Result<Layers> {
-    let body = Box::new(MobileNetV3::load(loader, "features", variant, false)?);
+    let mut graph = Graph::new();
+    let features = mobilenet_v3::body(&mut graph, loader, "features", variant, false)?.high;
     let hidden = loader.linear("classifier.0", variant.high, variant.hidden)?;
-    Ok(Layers { hidden: Some(hidden), ..Layers::new(loader, body, variant.hidden, last)? })
+    Layers::new(loader, graph, features, Some(hidden), last)
 }
 
 impl Architecture {
@@ -177,23 +182,27 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 /// The layers of a classifier.
 #[derive(Debug)]
 struct Layers {
-    body: Box<dyn Body>,
-    /// MobileNetV3's layer before the last.
-    hidden: Option<Conv>,
-    last: Conv,
+    /// `[batch, 3, height, width]` → logits `[batch, classes, 1, 1]`, and `[batch, features, 1, 1]`.
+    graph: Graph,
     features: usize,
     classes: usize,
 }
 
 impl Layers {
-    /// A body of so many `features`, and the linear layer of the name `last`.
-    fn new(loader: &mut Loader, body: Box<dyn Body>, features: usize, last: &str) -> Result<Self> {
+    /// The mean of a body's `features`, MobileNetV3's layer before the last, and the linear layer of the name `last`.
+    fn new(loader: &mut Loader, mut graph: Graph, features: Value, hidden: Option<Conv>, last: &str) -> Result<Self> {
         let classes = loader.outputs(&format!("{last}.weight"))?;
-        Ok(Self { body, hidden: None, last: loader.linear(last, features, classes)?, features, classes })
+        let mut x = graph.mean(features);
+        if let Some(hidden) = hidden {
+            x = graph.conv(x, hidden, HardSwish);
+        }
+        let features = graph.channels(x);
+        let logits = graph.conv(x, loader.linear(last, features, classes)?, Identity);
+        Ok(Self { graph: graph.with_outputs(vec![logits, x]), features, classes })
     }
 }
 
-/// A classifier on a device.
+/// A classifier with its weights, on no device yet.
 #[derive(Debug)]
 pub(crate) struct Network {
     pub(crate) architecture: &'static Architecture,
@@ -203,18 +212,18 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Recognises the network by the names of its tensors and builds it on `device`.
+    /// Recognises the network by the names of its tensors.
     ///
     /// # Errors
     /// [`Error::UnknownNetwork`], [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::SurplusTensors`];
     /// [`Error::Weights`] for a segmentation network.
-    pub(crate) fn load(weights: &StateDict, device: &Device) -> Result<Self> {
+    pub(crate) fn load(weights: &StateDict) -> Result<Self> {
         if super::segments(weights) {
             let reason = "they are of a segmentation network, which tells where things are, not of a classifier".into();
             return Err(Error::Weights { reason });
         }
         let architecture = of(weights).ok_or_else(|| super::unknown(weights))?;
-        let mut loader = Loader::new(architecture.name, weights, device);
+        let mut loader = Loader::new(architecture.name, weights);
         let last = architecture.last(weights);
         let layers = (architecture.load)(&mut loader, &last)?;
         loader.finish()?;
@@ -231,17 +240,9 @@ impl Network {
         self.layers.features
     }
 
-    /// What the last layer is given: `[batch, 3, height, width]` → `[batch, features, 1, 1]`.
-    pub(crate) fn embed(&self, x: Tensor<4>) -> Tensor<4> {
-        let features = global_mean(self.layers.body.features(x));
-        match &self.layers.hidden {
-            Some(hidden) => hard_swish(hidden.forward(features)),
-            None => features,
-        }
-    }
-
-    /// `[batch, 3, height, width]` → logits `[batch, classes, 1, 1]`.
-    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.layers.last.forward(self.embed(x))
+    /// Its operations; the outputs are the logits `[batch, classes, 1, 1]` and what the last layer is given for them,
+    /// `[batch, features, 1, 1]`.
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.layers.graph
     }
 }

@@ -4,12 +4,14 @@
 //! torchvision's weights carry a second, auxiliary classifier that only training uses. Where it is there, its
 //! tensors are checked like the others and then left out; where it is not, nothing is missing.
 
-use burn::tensor::{Tensor, activation::relu};
-
 use super::{
-    Architecture, Body, Conv, Forward, Layers, global_mean,
-    mobilenet_v3::{self, MobileNetV3},
-    resnet::{Kind, ResNet},
+    Architecture, Layers,
+    graph::{
+        Activation::{Identity, Relu},
+        Graph, Value,
+    },
+    mobilenet_v3::{self, LARGE},
+    resnet::{self, Kind},
 };
 use crate::{
     Result,
@@ -48,53 +50,46 @@ const DILATIONS: [usize; 3] = [12, 24, 36];
 /// The ε of the head's batch norms.
 const EPSILON: f32 = 1e-5;
 
-#[derive(Debug)]
-struct DeepLabV3 {
-    body: Box<dyn Body>,
-    /// The 1×1 branch and the dilated ones.
-    pyramid: Vec<Conv>,
-    pool: Conv,
-    project: Conv,
-    filter: Conv,
-    predict: Conv,
-}
-
 fn load_resnet(loader: &mut Loader, blocks: [usize; 4]) -> Result<Layers> {
-    let body = Box::new(ResNet::load(loader, "backbone.", Kind::Bottleneck, blocks, true)?);
-    load_head(loader, body, Kind::Bottleneck.outputs(), ResNet::THIRD)
+    let mut graph = Graph::new();
+    let features = resnet::body(&mut graph, loader, "backbone.", Kind::Bottleneck, blocks, true)?;
+    load_head(graph, loader, features, resnet::THIRD)
 }
 
 fn load_mobilenet(loader: &mut Loader) -> Result<Layers> {
-    let body = Box::new(MobileNetV3::load(loader, "backbone", &mobilenet_v3::LARGE, true)?);
-    load_head(loader, body, mobilenet_v3::LARGE.high, mobilenet_v3::LOW)
+    let mut graph = Graph::new();
+    let features = mobilenet_v3::body(&mut graph, loader, "backbone", &LARGE, true)?.high;
+    load_head(graph, loader, features, mobilenet_v3::LOW)
 }
 
-/// The head for a body with so many `features`; the auxiliary classifier's input has `auxiliary` channels.
-fn load_head(loader: &mut Loader, body: Box<dyn Body>, features: usize, auxiliary: usize) -> Result<Layers> {
+/// The head on a body's features; the auxiliary classifier's input has `auxiliary` channels.
+///
+/// `[batch, 3, height, width]` → `[batch, classes, ⌈height / stride⌉, ⌈width / stride⌉]`, the stride being 8 with a
+/// ResNet and 16 with a MobileNet.
+fn load_head(mut graph: Graph, loader: &mut Loader, features: Value, auxiliary: usize) -> Result<Layers> {
     const PYRAMID: &str = "classifier.0.convs";
 
     let classes = loader.outputs("classifier.4.weight")?;
+    let inputs = graph.channels(features);
     let filter = |inputs, dilation| ConvShape { inputs, outputs: WIDTH, kernel: 3, stride: 1, dilation, groups: 1 };
-    let shapes = std::iter::once(ConvShape::pointwise(features, WIDTH)).chain(DILATIONS.map(|d| filter(features, d)));
-    let pyramid = shapes
-        .enumerate()
-        .map(|(i, shape)| loader.conv_norm(&format!("{PYRAMID}.{i}.0"), &format!("{PYRAMID}.{i}.1"), EPSILON, shape))
-        .collect::<Result<Vec<_>>>()?;
-    let (pool, pool_norm) = (format!("{PYRAMID}.{}.1", pyramid.len()), format!("{PYRAMID}.{}.2", pyramid.len()));
-    let joined = WIDTH * (pyramid.len() + 1);
-    let network = DeepLabV3 {
-        body,
-        pyramid,
-        pool: loader.conv_norm(&pool, &pool_norm, EPSILON, ConvShape::pointwise(features, WIDTH))?,
-        project: loader.conv_norm(
-            "classifier.0.project.0",
-            "classifier.0.project.1",
-            EPSILON,
-            ConvShape::pointwise(joined, WIDTH),
-        )?,
-        filter: loader.conv_norm("classifier.1", "classifier.2", EPSILON, filter(WIDTH, 1))?,
-        predict: loader.conv("classifier.4", ConvShape::pointwise(WIDTH, classes))?,
-    };
+    let pointwise = ConvShape::pointwise(inputs, WIDTH);
+    // The 1×1 branch, the dilated ones, and the mean.
+    let mut branches = Vec::with_capacity(DILATIONS.len() + 2);
+    for shape in std::iter::once(pointwise).chain(DILATIONS.map(|d| filter(inputs, d))) {
+        let name = format!("{PYRAMID}.{}", branches.len());
+        let conv = loader.conv_norm(&format!("{name}.0"), &format!("{name}.1"), EPSILON, shape)?;
+        branches.push(graph.conv(features, conv, Relu));
+    }
+    let name = format!("{PYRAMID}.{}", branches.len());
+    let pool = loader.conv_norm(&format!("{name}.1"), &format!("{name}.2"), EPSILON, pointwise)?;
+    let mean = graph.mean(features);
+    branches.push(graph.conv(mean, pool, Relu));
+    let joined = graph.concat(branches);
+    let project = ConvShape::pointwise(graph.channels(joined), WIDTH);
+    let project = loader.conv_norm("classifier.0.project.0", "classifier.0.project.1", EPSILON, project)?;
+    let x = graph.conv(joined, project, Relu);
+    let x = graph.conv(x, loader.conv_norm("classifier.1", "classifier.2", EPSILON, filter(WIDTH, 1))?, Relu);
+    let logits = graph.conv(x, loader.conv("classifier.4", ConvShape::pointwise(WIDTH, classes))?, Identity);
     if loader.any("aux_classifier.") {
         let inside = auxiliary / 4;
         loader.leave_out("aux_classifier.0.weight", &[inside, auxiliary, 3, 3])?;
@@ -104,19 +99,5 @@ fn load_head(loader: &mut Loader, body: Box<dyn Body>, features: usize, auxiliar
         loader.leave_out("aux_classifier.4.weight", &[classes, inside, 1, 1])?;
         loader.leave_out("aux_classifier.4.bias", &[classes])?;
     }
-    Ok(Layers { classes, forward: Box::new(network) })
-}
-
-impl Forward for DeepLabV3 {
-    /// `[batch, 3, height, width]` → `[batch, classes, ⌈height / stride⌉, ⌈width / stride⌉]`, the stride being 8 with a
-    /// ResNet and 16 with a MobileNet.
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let features = self.body.features(x);
-        let [batch, _, height, width] = features.dims();
-        let mut branches: Vec<_> = self.pyramid.iter().map(|conv| relu(conv.forward(features.clone()))).collect();
-        let pool = relu(self.pool.forward(global_mean(features)));
-        branches.push(pool.expand([batch, WIDTH, height, width]));
-        let x = relu(self.project.forward(Tensor::cat(branches, 1)));
-        self.predict.forward(relu(self.filter.forward(x)))
-    }
+    Ok(Layers { classes, graph: graph.with_outputs(vec![logits]) })
 }

@@ -1,33 +1,12 @@
 //! The block that MobileNets and EfficientNets are made of (Sandler et al. 2018): widen, filter each channel by itself,
 //! narrow.
 
-use burn::tensor::{
-    Tensor,
-    activation::{hard_sigmoid, hard_swish, relu, relu6, sigmoid, silu},
+use super::graph::{
+    Activation::{self, HardSigmoid, Identity, Relu, Sigmoid, Silu},
+    Conv, Graph, Value,
 };
 
-use super::{Conv, global_mean};
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Activation {
-    Relu,
-    Relu6,
-    HardSwish,
-    Silu,
-}
-
-impl Activation {
-    pub(super) fn forward(self, x: Tensor<4>) -> Tensor<4> {
-        match self {
-            Self::Relu => relu(x),
-            Self::Relu6 => relu6(x),
-            Self::HardSwish => hard_swish(x),
-            Self::Silu => silu(x),
-        }
-    }
-}
-
-#[derive(Debug)]
+/// Its parts.
 pub(super) struct InvertedResidual {
     pub(super) expand: Option<Conv>,
     pub(super) depthwise: Conv,
@@ -40,27 +19,24 @@ pub(super) struct InvertedResidual {
 
 impl InvertedResidual {
     /// `[batch, inputs, height, width]` → `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`
-    pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let shortcut = self.residual.then(|| x.clone());
-        let x = match &self.expand {
-            Some(expand) => self.activation.forward(expand.forward(x)),
-            None => x,
-        };
-        let x = self.activation.forward(self.depthwise.forward(x));
-        let x = match &self.squeeze {
-            Some(squeeze) => squeeze.forward(x),
-            None => x,
-        };
-        let x = self.project.forward(x);
-        match shortcut {
-            Some(shortcut) => x + shortcut,
-            None => x,
+    pub(super) fn push(self, graph: &mut Graph, input: Value) -> Value {
+        let mut x = input;
+        if let Some(expand) = self.expand {
+            x = graph.conv(x, expand, self.activation);
+        }
+        x = graph.conv(x, self.depthwise, self.activation);
+        if let Some(squeeze) = self.squeeze {
+            x = squeeze.push(graph, x);
+        }
+        if self.residual {
+            graph.conv_add(x, self.project, input, Identity)
+        } else {
+            graph.conv(x, self.project, Identity)
         }
     }
 }
 
 /// Weighs each channel by what the means of all channels say (Hu et al. 2018).
-#[derive(Debug)]
 pub(super) struct SqueezeExcitation {
     pub(super) fc1: Conv,
     pub(super) fc2: Conv,
@@ -77,11 +53,15 @@ pub(super) enum Gate {
 }
 
 impl SqueezeExcitation {
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let squeezed = self.fc1.forward(global_mean(x.clone()));
-        x * match self.gate {
-            Gate::Hard => hard_sigmoid(self.fc2.forward(relu(squeezed)), 1.0 / 6.0, 0.5),
-            Gate::Smooth => sigmoid(self.fc2.forward(silu(squeezed))),
-        }
+    /// Keeps the shape.
+    fn push(self, graph: &mut Graph, x: Value) -> Value {
+        let (inner, outer) = match self.gate {
+            Gate::Hard => (Relu, HardSigmoid),
+            Gate::Smooth => (Silu, Sigmoid),
+        };
+        let mean = graph.mean(x);
+        let squeezed = graph.conv(mean, self.fc1, inner);
+        let weights = graph.conv(squeezed, self.fc2, outer);
+        graph.scale(x, weights)
     }
 }

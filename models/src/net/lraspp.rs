@@ -1,15 +1,12 @@
 //! Lite R-ASPP (Howard et al. 2019) on MobileNetV3-Large, as torchvision's `lraspp_mobilenet_v3_large`.
 
-use burn::tensor::{
-    Tensor,
-    activation::{relu, sigmoid},
-    module::interpolate,
-    ops::{InterpolateMode, InterpolateOptions},
-};
-
 use super::{
-    Architecture, Conv, Forward, Layers, global_mean,
-    mobilenet_v3::{self, Features, MobileNetV3},
+    Architecture, Layers,
+    graph::{
+        Activation::{Identity, Relu, Sigmoid},
+        Graph,
+    },
+    mobilenet_v3::{self, Features, LARGE},
 };
 use crate::{
     Result,
@@ -31,38 +28,21 @@ const WIDTH: usize = 128;
 /// The ε of the head's batch norm.
 const EPSILON: f32 = 1e-5;
 
-#[derive(Debug)]
-struct Lraspp {
-    backbone: MobileNetV3,
-    cbr: Conv,
-    scale: Conv,
-    low_classifier: Conv,
-    high_classifier: Conv,
-}
-
+/// `[batch, 3, height, width]` → `[batch, classes, ⌈height / 8⌉, ⌈width / 8⌉]`
 fn load(loader: &mut Loader) -> Result<Layers> {
     let classes = loader.outputs("classifier.low_classifier.weight")?;
-    let (low, high) = (mobilenet_v3::LOW, mobilenet_v3::LARGE.high);
-    let network = Lraspp {
-        backbone: MobileNetV3::load(loader, "backbone", &mobilenet_v3::LARGE, true)?,
-        cbr: loader.conv_norm("classifier.cbr.0", "classifier.cbr.1", EPSILON, ConvShape::pointwise(high, WIDTH))?,
-        scale: loader.conv_without_bias("classifier.scale.1", ConvShape::pointwise(high, WIDTH))?,
-        low_classifier: loader.conv("classifier.low_classifier", ConvShape::pointwise(low, classes))?,
-        high_classifier: loader.conv("classifier.high_classifier", ConvShape::pointwise(WIDTH, classes))?,
-    };
-    Ok(Layers { classes, forward: Box::new(network) })
-}
-
-impl Forward for Lraspp {
-    /// `[batch, 3, height, width]` → `[batch, classes, ⌈height / 8⌉, ⌈width / 8⌉]`
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let Features { low, high } = self.backbone.forward(x);
-        let [_, _, height, width] = low.dims();
-        let scale = sigmoid(self.scale.forward(global_mean(high.clone())));
-        let x = relu(self.cbr.forward(high)) * scale;
-        let options = InterpolateOptions::new(InterpolateMode::Bilinear)
-            .with_output_size([height, width])
-            .with_align_corners(false);
-        self.low_classifier.forward(low) + self.high_classifier.forward(interpolate(x, options))
-    }
+    let mut graph = Graph::new();
+    let Features { low, high } = mobilenet_v3::body(&mut graph, loader, "backbone", &LARGE, true)?;
+    let inside = ConvShape::pointwise(graph.channels(high), WIDTH);
+    let mean = graph.mean(high);
+    let scale = graph.conv(mean, loader.conv_without_bias("classifier.scale.1", inside)?, Sigmoid);
+    let cbr = loader.conv_norm("classifier.cbr.0", "classifier.cbr.1", EPSILON, inside)?;
+    let x = graph.conv(high, cbr, Relu);
+    let x = graph.scale(x, scale);
+    let x = graph.resize(x, low);
+    let from_low = ConvShape::pointwise(graph.channels(low), classes);
+    let from_low = graph.conv(low, loader.conv("classifier.low_classifier", from_low)?, Identity);
+    let from_high = loader.conv("classifier.high_classifier", ConvShape::pointwise(WIDTH, classes))?;
+    let logits = graph.conv_add(x, from_high, from_low, Identity);
+    Ok(Layers { classes, graph: graph.with_outputs(vec![logits]) })
 }

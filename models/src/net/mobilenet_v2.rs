@@ -1,11 +1,9 @@
 //! MobileNetV2 (Sandler et al. 2018), width 1: as torchvision's classifier has it, at output stride 32; and as the
 //! default network has it, at output stride 16, its batch norm folded by whoever made the weights.
 
-use burn::tensor::{Tensor, activation::relu6};
-
 use super::{
-    Body, Conv,
-    inverted_residual::{Activation, InvertedResidual},
+    graph::{Activation::Relu6, Graph, Value},
+    inverted_residual::InvertedResidual,
 };
 use crate::{
     Result,
@@ -42,6 +40,9 @@ const EXPANSION: usize = 6;
 
 /// The ε of the classifier's batch norms.
 const EPSILON: f32 = 1e-5;
+/// Channels of the default network's features.
+#[cfg(all(feature = "embedded", not(target_arch = "wasm32")))]
+pub(super) const FEATURES: usize = BLOCKS[BLOCKS.len() - 1].0;
 /// Channels after the classifier's last convolution.
 const LAST: usize = 1280;
 
@@ -54,81 +55,53 @@ pub(super) enum Form {
     Classifier,
 }
 
-impl Form {
-    /// Channels of the features.
-    pub(super) const fn outputs(self) -> usize {
-        match self {
-            Self::Folded => BLOCKS[BLOCKS.len() - 1].0,
-            Self::Classifier => LAST,
-        }
-    }
-}
-
-#[derive(Debug)]
-pub(super) struct MobileNetV2 {
-    stem: Conv,
-    blocks: Vec<InvertedResidual>,
-    last: Option<Conv>,
-}
-
-impl MobileNetV2 {
-    /// Takes `{prefix}.0` to `{prefix}.17`, of a classifier `{prefix}.18`, too.
-    pub(super) fn load(loader: &mut Loader, prefix: &str, form: Form) -> Result<Self> {
-        // A convolution, with its batch norm where it still has one.
-        let conv = |loader: &mut Loader, conv: String, norm: String, shape| match form {
-            Form::Folded => loader.conv(&conv, shape),
-            Form::Classifier => loader.conv_norm(&conv, &norm, EPSILON, shape),
+/// Takes `{prefix}.0` to `{prefix}.17`, of a classifier `{prefix}.18`, too.
+///
+/// `[batch, 3, height, width]` → `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`, the stride being 32 for the
+/// classifier and 16 for the default network; 320 outputs for the default network and 1280 for the classifier.
+pub(super) fn body(graph: &mut Graph, loader: &mut Loader, prefix: &str, form: Form) -> Result<Value> {
+    // A convolution, with its batch norm where it still has one.
+    let conv = |loader: &mut Loader, conv: String, norm: String, shape| match form {
+        Form::Folded => loader.conv(&conv, shape),
+        Form::Classifier => loader.conv_norm(&conv, &norm, EPSILON, shape),
+    };
+    let stem = ConvShape { inputs: 3, outputs: STEM, kernel: 3, stride: 2, dilation: 1, groups: 1 };
+    let stem = conv(loader, format!("{prefix}.0.0"), format!("{prefix}.0.1"), stem)?;
+    let mut x = graph.conv(Graph::INPUT, stem, Relu6);
+    for (number, (outputs, stride)) in (1..).zip(BLOCKS) {
+        let name = format!("{prefix}.{number}.conv");
+        let inputs = graph.channels(x);
+        // The first block does not expand, so that its parts are numbered one lower.
+        let inside = if number == 1 { inputs } else { EXPANSION * inputs };
+        let (expand, first) = if number == 1 {
+            (None, 0)
+        } else {
+            let shape = ConvShape::pointwise(inputs, inside);
+            (Some(conv(loader, format!("{name}.0.0"), format!("{name}.0.1"), shape)?), 1)
         };
-        let stem = ConvShape { inputs: 3, outputs: STEM, kernel: 3, stride: 2, dilation: 1, groups: 1 };
-        let stem = conv(loader, format!("{prefix}.0.0"), format!("{prefix}.0.1"), stem)?;
-        let mut inputs = STEM;
-        let mut blocks = Vec::with_capacity(BLOCKS.len());
-        for (number, (outputs, stride)) in (1..).zip(BLOCKS) {
-            let name = format!("{prefix}.{number}.conv");
-            // The first block does not expand, so that its parts are numbered one lower.
-            let inside = if number == 1 { inputs } else { EXPANSION * inputs };
-            let (expand, first) = if number == 1 {
-                (None, 0)
-            } else {
-                let shape = ConvShape::pointwise(inputs, inside);
-                (Some(conv(loader, format!("{name}.0.0"), format!("{name}.0.1"), shape)?), 1)
-            };
-            let (depthwise_stride, dilation) = match form {
-                Form::Folded if number == DILATED => (1, 1),
-                Form::Folded if number > DILATED => (1, 2),
-                _ => (stride, 1),
-            };
-            let depthwise = ConvShape::depthwise(inside, 3, depthwise_stride, dilation);
-            let project = ConvShape::pointwise(inside, outputs);
-            blocks.push(InvertedResidual {
-                expand,
-                depthwise: conv(loader, format!("{name}.{first}.0"), format!("{name}.{first}.1"), depthwise)?,
-                project: conv(loader, format!("{name}.{}", first + 1), format!("{name}.{}", first + 2), project)?,
-                squeeze: None,
-                activation: Activation::Relu6,
-                residual: stride == 1 && inputs == outputs,
-            });
-            inputs = outputs;
-        }
-        let last = match form {
-            Form::Folded => None,
-            Form::Classifier => {
-                let name = format!("{prefix}.{}", BLOCKS.len() + 1);
-                Some(conv(loader, format!("{name}.0"), format!("{name}.1"), ConvShape::pointwise(inputs, LAST))?)
-            }
+        let (depthwise_stride, dilation) = match form {
+            Form::Folded if number == DILATED => (1, 1),
+            Form::Folded if number > DILATED => (1, 2),
+            _ => (stride, 1),
         };
-        Ok(Self { stem, blocks, last })
+        let depthwise = ConvShape::depthwise(inside, 3, depthwise_stride, dilation);
+        let project = ConvShape::pointwise(inside, outputs);
+        let block = InvertedResidual {
+            expand,
+            depthwise: conv(loader, format!("{name}.{first}.0"), format!("{name}.{first}.1"), depthwise)?,
+            project: conv(loader, format!("{name}.{}", first + 1), format!("{name}.{}", first + 2), project)?,
+            squeeze: None,
+            activation: Relu6,
+            residual: stride == 1 && inputs == outputs,
+        };
+        x = block.push(graph, x);
     }
-}
-
-impl Body for MobileNetV2 {
-    /// `[batch, 3, height, width]` → `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`, the stride being 32 for the
-    /// classifier and 16 for the default network.
-    fn features(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = self.blocks.iter().fold(relu6(self.stem.forward(x)), |x, block| block.forward(x));
-        match &self.last {
-            Some(last) => relu6(last.forward(x)),
-            None => x,
+    Ok(match form {
+        Form::Folded => x,
+        Form::Classifier => {
+            let name = format!("{prefix}.{}", BLOCKS.len() + 1);
+            let last = ConvShape::pointwise(graph.channels(x), LAST);
+            graph.conv(x, conv(loader, format!("{name}.0"), format!("{name}.1"), last)?, Relu6)
         }
-    }
+    })
 }

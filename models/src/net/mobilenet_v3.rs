@@ -1,14 +1,12 @@
 //! MobileNetV3, large and small (Howard et al. 2019), as torchvision's. For segmentation the last stage is dilated in
 //! place of striding (`dilated=True`).
 
-use burn::tensor::{Tensor, activation::hard_swish};
-
 use super::{
-    Body, Conv,
-    inverted_residual::{
+    graph::{
         Activation::{self, HardSwish, Relu},
-        Gate, InvertedResidual, SqueezeExcitation,
+        Graph, Value,
     },
+    inverted_residual::{Gate, InvertedResidual, SqueezeExcitation},
 };
 use crate::{
     Result,
@@ -95,79 +93,62 @@ const FINE: usize = 4;
 /// Channels of the large one's finer features.
 pub(super) const LOW: usize = LARGE_BLOCKS[FINE - 1].outputs;
 
-#[derive(Debug)]
-pub(super) struct MobileNetV3 {
-    stem: Conv,
-    blocks: Vec<InvertedResidual>,
-    last: Conv,
-}
-
-/// What a head of the large one, dilated, is given.
+/// What a head is given.
 pub(super) struct Features {
-    /// `[batch, 40, ⌈height / 8⌉, ⌈width / 8⌉]`
-    pub(super) low: Tensor<4>,
-    /// `[batch, 960, ⌈height / 16⌉, ⌈width / 16⌉]`
-    pub(super) high: Tensor<4>,
+    /// Of the large one `[batch, 40, ⌈height / 8⌉, ⌈width / 8⌉]`
+    pub(super) low: Value,
+    /// `[batch, high, ⌈height / stride⌉, ⌈width / stride⌉]`, the stride being 32, or 16 where it is dilated.
+    pub(super) high: Value,
 }
 
-impl MobileNetV3 {
-    /// Takes `{prefix}.0` to `{prefix}.16` (large) or `{prefix}.12` (small); `dilated` for segmentation.
-    pub(super) fn load(loader: &mut Loader, prefix: &str, variant: &Variant, dilated: bool) -> Result<Self> {
-        let conv_norm = |loader: &mut Loader, name: String, shape| {
-            loader.conv_norm(&format!("{name}.0"), &format!("{name}.1"), EPSILON, shape)
+/// Takes `{prefix}.0` to `{prefix}.16` (large) or `{prefix}.12` (small); `dilated` for segmentation.
+pub(super) fn body(
+    graph: &mut Graph,
+    loader: &mut Loader,
+    prefix: &str,
+    variant: &Variant,
+    dilated: bool,
+) -> Result<Features> {
+    let conv_norm = |loader: &mut Loader, name: String, shape| {
+        loader.conv_norm(&format!("{name}.0"), &format!("{name}.1"), EPSILON, shape)
+    };
+    let stem = ConvShape { inputs: 3, outputs: STEM, kernel: 3, stride: 2, dilation: 1, groups: 1 };
+    let mut x = graph.conv(Graph::INPUT, conv_norm(loader, format!("{prefix}.0"), stem)?, HardSwish);
+    let mut low = x;
+    for (number, block) in (1..).zip(variant.blocks) {
+        let &Block { kernel, inside, outputs, squeeze, activation, stride, dilation } = block;
+        let inputs = graph.channels(x);
+        // Parts that a block does not have are not counted.
+        let mut part = 0;
+        let mut next = || {
+            part += 1;
+            format!("{prefix}.{number}.block.{}", part - 1)
         };
-        let stem = ConvShape { inputs: 3, outputs: STEM, kernel: 3, stride: 2, dilation: 1, groups: 1 };
-        let stem = conv_norm(loader, format!("{prefix}.0"), stem)?;
-        let mut inputs = STEM;
-        let mut blocks = Vec::with_capacity(variant.blocks.len());
-        for (i, block) in variant.blocks.iter().enumerate() {
-            let &Block { kernel, inside, outputs, squeeze, activation, stride, dilation } = block;
-            // Parts that a block does not have are not counted.
-            let mut part = 0;
-            let mut next = || {
-                part += 1;
-                format!("{prefix}.{}.block.{}", i + 1, part - 1)
-            };
-            let expand = if inside == inputs {
-                None
-            } else {
-                Some(conv_norm(loader, next(), ConvShape::pointwise(inputs, inside))?)
-            };
-            let (depthwise_stride, dilation) = match dilated {
-                true if dilation > 1 => (1, dilation),
-                _ => (stride, 1),
-            };
-            blocks.push(InvertedResidual {
-                expand,
-                depthwise: conv_norm(loader, next(), ConvShape::depthwise(inside, kernel, depthwise_stride, dilation))?,
-                squeeze: if squeeze { Some(squeeze_excitation(loader, &next(), inside)?) } else { None },
-                project: conv_norm(loader, next(), ConvShape::pointwise(inside, outputs))?,
-                activation,
-                residual: stride == 1 && inputs == outputs,
-            });
-            inputs = outputs;
+        let expand = if inside == inputs {
+            None
+        } else {
+            Some(conv_norm(loader, next(), ConvShape::pointwise(inputs, inside))?)
+        };
+        let (depthwise_stride, dilation) = match dilated {
+            true if dilation > 1 => (1, dilation),
+            _ => (stride, 1),
+        };
+        let block = InvertedResidual {
+            expand,
+            depthwise: conv_norm(loader, next(), ConvShape::depthwise(inside, kernel, depthwise_stride, dilation))?,
+            squeeze: if squeeze { Some(squeeze_excitation(loader, &next(), inside)?) } else { None },
+            project: conv_norm(loader, next(), ConvShape::pointwise(inside, outputs))?,
+            activation,
+            residual: stride == 1 && inputs == outputs,
+        };
+        x = block.push(graph, x);
+        if number == FINE {
+            low = x;
         }
-        let last = format!("{prefix}.{}", variant.blocks.len() + 1);
-        let last = conv_norm(loader, last, ConvShape::pointwise(inputs, variant.high))?;
-        Ok(Self { stem, blocks, last })
     }
-
-    /// `[batch, 3, height, width]` → features of the large one, dilated, at strides 8 and 16
-    pub(super) fn forward(&self, x: Tensor<4>) -> Features {
-        let (fine, coarse) = self.blocks.split_at(FINE);
-        let stem = hard_swish(self.stem.forward(x));
-        let low = fine.iter().fold(stem, |x, block| block.forward(x));
-        let high = coarse.iter().fold(low.clone(), |x, block| block.forward(x));
-        Features { low, high: hard_swish(self.last.forward(high)) }
-    }
-}
-
-impl Body for MobileNetV3 {
-    /// `[batch, 3, height, width]` → `[batch, high, ⌈height / stride⌉, ⌈width / stride⌉]`, the stride being 32, or 16 where
-    /// it is dilated.
-    fn features(&self, x: Tensor<4>) -> Tensor<4> {
-        self.forward(x).high
-    }
+    let last = format!("{prefix}.{}", variant.blocks.len() + 1);
+    let last = conv_norm(loader, last, ConvShape::pointwise(graph.channels(x), variant.high))?;
+    Ok(Features { low, high: graph.conv(x, last, HardSwish) })
 }
 
 fn squeeze_excitation(loader: &mut Loader, name: &str, channels: usize) -> Result<SqueezeExcitation> {

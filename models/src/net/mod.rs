@@ -1,18 +1,19 @@
-//! The networks. Each file is one part, built from a state dictionary by the names torchvision gives.
+//! The networks. Each file describes one part, from a state dictionary by the names torchvision gives, as a piece of a
+//! [`Graph`], which does not know where it will run.
 
 pub(crate) mod classification;
 mod deeplab_v3;
 mod deeplab_v3_aspp;
 mod efficientnet;
+mod graph;
 mod inverted_residual;
 mod lraspp;
 mod mobilenet_v2;
 mod mobilenet_v3;
+mod on_burn;
 mod resnet;
 #[cfg(test)]
 mod tests;
-
-use burn::tensor::{Device, Tensor, module::conv2d, ops::ConvOptions};
 
 use crate::{
     Error, Result,
@@ -21,26 +22,15 @@ use crate::{
     weights::{Loader, StateDict},
 };
 
-/// A convolution and how it is applied.
-#[derive(Debug)]
-pub(crate) struct Conv {
-    /// `[outputs, inputs / groups, kernel, kernel]`
-    pub(crate) weight: Tensor<4>,
-    /// `[outputs]`
-    pub(crate) bias: Option<Tensor<1>>,
-    pub(crate) options: ConvOptions<2>,
-}
+pub(crate) use graph::{Activation, Conv, Graph, Op, Values};
+pub(crate) use on_burn::OnBurn;
 
-impl Conv {
-    /// `[batch, inputs, height, width]` → `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        conv2d(x, self.weight.clone(), self.bias.clone(), self.options.clone())
-    }
-}
-
-/// The mean of each channel: `[batch, channels, height, width]` → `[batch, channels, 1, 1]`.
-fn global_mean(x: Tensor<4>) -> Tensor<4> {
-    x.mean_dim(3).mean_dim(2)
+/// Numbers that go into a network or come out.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Batch {
+    pub(crate) values: Vec<f32>,
+    /// `[batch, channels, height, width]`
+    pub(crate) shape: [usize; 4],
 }
 
 /// What is particular to a network besides its layers.
@@ -94,20 +84,11 @@ static ARCHITECTURES: [&Architecture; 5] = [
 #[derive(Debug)]
 struct Layers {
     classes: usize,
-    forward: Box<dyn Forward>,
+    /// `[batch, 3, height, width]` → logits `[batch, classes, grid height, grid width]`.
+    graph: Graph,
 }
 
-/// What a head stands on: `[batch, 3, height, width]` → `[batch, features, ⌈height / stride⌉, ⌈width / stride⌉]`.
-trait Body: std::fmt::Debug + Send + Sync {
-    fn features(&self, x: Tensor<4>) -> Tensor<4>;
-}
-
-/// `[batch, 3, height, width]` → logits `[batch, classes, grid height, grid width]`.
-trait Forward: std::fmt::Debug + Send + Sync {
-    fn forward(&self, x: Tensor<4>) -> Tensor<4>;
-}
-
-/// A network on a device.
+/// A network with its weights, on no device yet.
 #[derive(Debug)]
 pub(crate) struct Network {
     pub(crate) architecture: &'static Architecture,
@@ -115,18 +96,18 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Recognises the network by the names of its tensors and builds it on `device`.
+    /// Recognises the network by the names of its tensors.
     ///
     /// # Errors
     /// [`Error::UnknownNetwork`], [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::SurplusTensors`].
-    pub(crate) fn load(weights: &StateDict, device: &Device) -> Result<Self> {
+    pub(crate) fn load(weights: &StateDict) -> Result<Self> {
         if classification::is_classifier(weights) {
             let reason = "they are of a classifier, which tells what a picture shows, not where".into();
             return Err(Error::Weights { reason });
         }
         let known = ARCHITECTURES.into_iter().find(|a| a.is_in(weights, ""));
         let architecture = known.ok_or_else(|| unknown(weights))?;
-        let mut loader = Loader::new(architecture.name, weights, device);
+        let mut loader = Loader::new(architecture.name, weights);
         let layers = (architecture.load)(&mut loader)?;
         loader.finish()?;
         Ok(Self { architecture, layers })
@@ -137,9 +118,9 @@ impl Network {
         self.layers.classes
     }
 
-    /// `[batch, 3, height, width]` → logits `[batch, classes, grid height, grid width]`.
-    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.layers.forward.forward(x)
+    /// Its operations; the output is the logits `[batch, classes, grid height, grid width]`.
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.layers.graph
     }
 }
 

@@ -7,8 +7,14 @@ use burn::tensor::Device;
 use safetensors::{Dtype, tensor::TensorView};
 use steadymask_core::{Plane, Rgb};
 
-use super::Network;
-use crate::{Card, Classifier, Error, Framing, Head, Task, Weights, output::Logits, pillow, weights::StateDict};
+use super::{Batch, Graph, Network, OnBurn};
+use crate::{
+    Card, Classifier, Error, Framing, Head, Task, Weights,
+    cpu::{Engine, Width},
+    output::Logits,
+    pillow,
+    weights::StateDict,
+};
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")).join(name)
@@ -28,11 +34,25 @@ fn npy_f32(name: &str) -> Vec<f32> {
 /// The logits of a batch of frames at their own size.
 fn logits(network: &Network, frames: &[&Plane<Rgb>]) -> Logits {
     let input = frames[0].size();
-    let tensor = network.architecture.preparation.tensor(frames, input, &Device::flex());
-    let logits = network.forward(tensor);
-    let shape = logits.dims();
-    let values = logits.into_data().try_to_vec().expect("32-bit floats");
+    let batch = network.architecture.preparation.batch(frames, input);
+    let Batch { values, shape } = on_burn_and_here(network.graph(), &batch).swap_remove(0);
     Logits { values, shape, alignment: network.architecture.alignment, input }
+}
+
+/// The outputs of a graph as burn computes them, once the CPU engine was seen to agree with every vector width.
+fn on_burn_and_here(graph: &Graph, batch: &Batch) -> Vec<Batch> {
+    let on_burn = OnBurn::new(graph, Device::flex());
+    let expected = crate::block_on(on_burn.run(batch.clone())).expect("a processor that works");
+    for width in Width::all() {
+        let outputs = Engine::new(graph, width).run(batch);
+        assert_eq!(outputs.len(), expected.len());
+        for (output, expected) in outputs.iter().zip(&expected) {
+            assert_eq!(output.shape, expected.shape);
+            print!("{width:?} ");
+            assert_close(&output.values, &expected.values);
+        }
+    }
+    expected
 }
 
 /// Checks that values agree to 1e-4 of the largest.
@@ -56,7 +76,7 @@ fn the_default_network_gives_its_reference_logits() {
     assert_eq!(picture.size(), (353, 193));
 
     let weights = StateDict::from_safetensors(crate::weights::embedded::SAFETENSORS).expect("sound weights");
-    let network = Network::load(&weights, &Device::flex()).expect("a known network");
+    let network = Network::load(&weights).expect("a known network");
     let logits = logits(&network, &[&picture]);
     assert_eq!(logits.shape, [1, 21, 13, 23]);
     assert_close(&logits.values, &npy_f32("reference-logits.npy"));
@@ -144,7 +164,7 @@ const KEPT: usize = 7;
 /// Checks a network against torchvision's of the same name, on a batch of three at an odd size.
 #[track_caller]
 fn assert_computes_what_torchvision_does(name: &str, list: Vec<Listed>, (width, height): (usize, usize)) {
-    let network = Network::load(&weights(list), &Device::flex()).expect("a known network");
+    let network = Network::load(&weights(list)).expect("a known network");
     assert_eq!((network.architecture.name, network.classes()), (name, 21));
     let frames = pictures(width, height);
     let logits = logits(&network, &frames.iter().collect::<Vec<_>>());
@@ -236,7 +256,7 @@ fn what_is_not_quite_a_classifier_is_refused() {
         let told = refused(list);
         assert!(told.contains(words), "{words:?} is expected, but: {told}");
     }
-    let told = Network::load(&weights(listed(network)), &Device::flex()).expect_err("it does not segment").to_string();
+    let told = Network::load(&weights(listed(network))).expect_err("it does not segment").to_string();
     assert!(told.contains("they are of a classifier"), "{told}");
 }
 
@@ -363,7 +383,7 @@ fn the_auxiliary_classifier_may_be_missing() {
 
 #[test]
 fn a_damaged_auxiliary_classifier_is_refused() {
-    let load = |list| Network::load(&weights(list), &Device::flex()).expect_err("it is damaged");
+    let load = |list| Network::load(&weights(list)).expect_err("it is damaged");
     let name = "deeplabv3_mobilenet_v3_large";
     let mut incomplete = listed(name);
     incomplete.retain(|(name, ..)| name != "aux_classifier.1.running_var");
@@ -383,7 +403,7 @@ fn a_damaged_auxiliary_classifier_is_refused() {
 #[test]
 fn the_probabilities_of_lraspp_are_torchvisions() {
     let weights = weights(listed("lraspp_mobilenet_v3_large"));
-    let network = Network::load(&weights, &Device::flex()).expect("a known network");
+    let network = Network::load(&weights).expect("a known network");
     assert_eq!((network.architecture.name, network.classes()), ("lraspp_mobilenet_v3_large", 21));
     assert_eq!(weights.parameters(), 3_221_538); // as torchvision says
 
@@ -433,7 +453,7 @@ fn surplus_tensors_are_refused() {
     let surplus = ["aux_classifier.0.weight", "aux_classifier.1.bias"];
     list.extend(surplus.map(|name| (name.to_owned(), vec![1], "float32".to_owned())));
     assert_eq!(
-        Network::load(&weights(list), &Device::flex()).expect_err("it has no second classifier"),
+        Network::load(&weights(list)).expect_err("it has no second classifier"),
         Error::SurplusTensors {
             network: "lraspp_mobilenet_v3_large",
             count: 2,

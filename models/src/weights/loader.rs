@@ -1,7 +1,5 @@
 use std::collections::BTreeSet;
 
-use burn::tensor::{Device, Tensor, TensorData, ops::ConvOptions};
-
 use super::{StateDict, state_dict::Array};
 use crate::{Error, Result, net::Conv};
 
@@ -26,41 +24,45 @@ impl ConvShape {
     pub(crate) fn depthwise(channels: usize, kernel: usize, stride: usize, dilation: usize) -> Self {
         Self { inputs: channels, outputs: channels, kernel, stride, dilation, groups: channels }
     }
+
+    /// Zeros on each side.
+    pub(crate) fn padding(self) -> usize {
+        self.kernel / 2 * self.dilation
+    }
 }
 
-/// Builds a network's layers from a state dictionary, by the names torchvision gives them, and keeps the
+/// Takes a network's layers from a state dictionary, by the names torchvision gives them, and keeps the
 /// account of what was used.
 pub(crate) struct Loader<'a> {
     network: &'static str,
     weights: &'a StateDict,
-    device: &'a Device,
     used: BTreeSet<String>,
 }
 
 impl<'a> Loader<'a> {
-    /// A loader for the network of that name onto `device`.
-    pub(crate) fn new(network: &'static str, weights: &'a StateDict, device: &'a Device) -> Self {
-        Self { network, weights, device, used: BTreeSet::new() }
+    /// A loader for the network of that name.
+    pub(crate) fn new(network: &'static str, weights: &'a StateDict) -> Self {
+        Self { network, weights, used: BTreeSet::new() }
     }
 
     /// A convolution with a bias: `{name}.weight` and `{name}.bias`.
     pub(crate) fn conv(&mut self, name: &str, shape: ConvShape) -> Result<Conv> {
         let weight = self.kernel(name, shape)?.to_vec();
         let bias = self.vector(name, "bias", shape.outputs)?.to_vec();
-        Ok(self.build(shape, weight, Some(bias)))
+        Ok(Conv { shape, weight, bias })
     }
 
     /// A convolution without a bias: `{name}.weight`.
     pub(crate) fn conv_without_bias(&mut self, name: &str, shape: ConvShape) -> Result<Conv> {
         let weight = self.kernel(name, shape)?.to_vec();
-        Ok(self.build(shape, weight, None))
+        Ok(Conv { shape, weight, bias: vec![0.0; shape.outputs] })
     }
 
     /// A linear layer, as a convolution of one pixel: `{name}.weight` and `{name}.bias`.
     pub(crate) fn linear(&mut self, name: &str, inputs: usize, outputs: usize) -> Result<Conv> {
         let weight = self.values(format!("{name}.weight"), &[outputs, inputs])?.to_vec();
         let bias = self.vector(name, "bias", outputs)?.to_vec();
-        Ok(self.build(ConvShape::pointwise(inputs, outputs), weight, Some(bias)))
+        Ok(Conv { shape: ConvShape::pointwise(inputs, outputs), weight, bias })
     }
 
     /// A convolution without a bias, `{conv}.weight`, and the batch normalisation `norm` behind it, folded
@@ -81,7 +83,7 @@ impl<'a> Loader<'a> {
             kernel.iter_mut().for_each(|w| *w *= scale);
         }
         let bias = beta.iter().zip(mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
-        Ok(self.build(shape, weight, Some(bias)))
+        Ok(Conv { shape, weight, bias })
     }
 
     /// The first extent of a tensor whose size the file decides (the number of classes).
@@ -139,15 +141,5 @@ impl<'a> Loader<'a> {
 
     fn vector(&mut self, name: &str, parameter: &str, len: usize) -> Result<&'a [f32]> {
         self.values(format!("{name}.{parameter}"), &[len])
-    }
-
-    fn build(&self, shape: ConvShape, weight: Vec<f32>, bias: Option<Vec<f32>>) -> Conv {
-        let ConvShape { inputs, outputs, kernel, stride, dilation, groups } = shape;
-        let padding = kernel / 2 * dilation;
-        Conv {
-            weight: Tensor::from_data(TensorData::new(weight, [outputs, inputs / groups, kernel, kernel]), self.device),
-            bias: bias.map(|bias| Tensor::from_data(TensorData::new(bias, [outputs]), self.device)),
-            options: ConvOptions::new([stride; 2], [padding; 2], [dilation; 2], groups),
-        }
     }
 }

@@ -1,0 +1,345 @@
+//! Convolutions: bias, sum and activation are done while the result is in registers.
+
+use std::array::from_fn;
+
+use super::{
+    activation::activate,
+    map::{self, Map},
+    simd::{Vector, Width, Work, dispatch, multiply, multiply_channels},
+    threads,
+};
+use crate::{
+    net::{Activation, Conv},
+    weights::ConvShape,
+};
+
+/// Below so many inputs a kernel is gathered before it is multiplied.
+const FEW_INPUTS: usize = 16;
+/// Places that a convolution of each channel by itself does at once; tiles of a strip; channels of a column.
+const TILE: usize = 4;
+const STRIP: usize = 8;
+const COLUMN: usize = 64;
+/// Bytes of a piece of work: what it reads and writes stays in the second cache.
+const PIECE: usize = 384 << 10;
+
+/// A convolution as the engine keeps it.
+#[derive(Debug)]
+pub(super) struct Packed {
+    shape: ConvShape,
+    width: Width,
+    /// Of each panel of two vectors of outputs, one for the rest: `[kernel, kernel, inputs, outputs of the panel]`.
+    /// Of each channel by itself: `[kernel, kernel, channels to the stride]`.
+    weights: Vec<f32>,
+    /// To the stride.
+    bias: Vec<f32>,
+    /// What lies outside the picture.
+    zeros: Vec<f32>,
+}
+
+impl Packed {
+    /// Lays out the weights for vectors of this width.
+    pub(super) fn new(conv: &Conv, width: Width) -> Self {
+        let shape = conv.shape;
+        let ConvShape { inputs, outputs, kernel, groups, .. } = shape;
+        assert!(groups == 1 || groups == inputs && groups == outputs, "all channels together, or each by itself");
+        let (taps, depth, stride) = (kernel * kernel, inputs / groups, map::stride(outputs));
+        let weight = |output: usize, input: usize, tap: usize| conv.weight[(output * depth + input) * taps + tap];
+        let mut weights = Vec::new();
+        if groups > 1 {
+            for tap in 0..taps {
+                weights.extend((0..stride).map(|c| if c < outputs { weight(c, 0, tap) } else { 0.0 }));
+            }
+        } else {
+            for (first, len) in panels(outputs, width) {
+                for (tap, input) in (0..taps).flat_map(|tap| (0..depth).map(move |input| (tap, input))) {
+                    let of = |c| if c < outputs { weight(c, input, tap) } else { 0.0 };
+                    weights.extend((first..first + len).map(of));
+                }
+            }
+        }
+        let mut bias = conv.bias.clone();
+        bias.resize(stride, 0.0);
+        Self { shape, width, weights, bias, zeros: vec![0.0; map::stride(inputs)] }
+    }
+
+    /// `[height, width]` of the result for a map.
+    pub(super) fn size(&self, x: &Map) -> [usize; 2] {
+        [x.height, x.width].map(|side| side.div_ceil(self.shape.stride))
+    }
+
+    /// How many channels the result has.
+    pub(super) fn outputs(&self) -> usize {
+        self.shape.outputs
+    }
+
+    /// `activation(conv(x) + add)` into `to`, which has the result's size.
+    pub(super) fn run(&self, x: &Map, add: Option<&Map>, activation: Activation, to: &mut Map) {
+        debug_assert_eq!((x.batch, x.channels), (to.batch, self.shape.inputs));
+        debug_assert_eq!(([to.height, to.width], to.channels), (self.size(x), self.shape.outputs));
+        debug_assert!(add.is_none_or(|add| add.places() == to.places() && add.stride == to.stride));
+        let (stride, places) = (to.stride, to.places());
+        let reads = x.places() * x.stride / places;
+        let rows = self.width.rows();
+        // As much as fits the cache, but where the weights are many they are to be read seldom.
+        let fitting = PIECE.max(2 * size_of_val(&*self.weights)) / size_of::<f32>() / (reads + stride);
+        let piece = fitting.clamp(1, places.div_ceil(threads::count())).next_multiple_of(rows);
+        let size = (to.height, to.width);
+        threads::pieces(&mut to.data[..places * stride], piece * stride, |index, out| {
+            let first = index * piece;
+            let add = add.map(|add| &add.data[first * stride..][..out.len()]);
+            let corners = if self.is_pointwise() { Vec::new() } else { self.corners(size, first, out.len() / stride) };
+            let task = Task { conv: self, x, corners, add, activation, first, stride, out };
+            if self.shape.groups > 1 {
+                dispatch(self.width, ByChannel(task));
+            } else {
+                dispatch(self.width, Dense(task));
+            }
+        });
+    }
+
+    /// Whether each place of the result looks at the same place of the map alone.
+    fn is_pointwise(&self) -> bool {
+        (self.shape.kernel, self.shape.stride, self.shape.groups) == (1, 1, 1)
+    }
+
+    /// Where the kernel begins for each of `count` places of a result of that `(height, width)`.
+    fn corners(&self, (height, width): (usize, usize), first: usize, count: usize) -> Vec<Corner> {
+        let at = |i: usize| (i * self.shape.stride) as isize - self.shape.padding() as isize;
+        let place = |place: usize| {
+            let (row, x) = (place / width, place % width);
+            Corner { picture: row / height, y: at(row % height), x: at(x) }
+        };
+        (first..first + count).map(place).collect()
+    }
+}
+
+/// First output and number of outputs of each panel.
+fn panels(outputs: usize, width: Width) -> impl Iterator<Item = (usize, usize)> {
+    let lanes = width.lanes();
+    (0..outputs).step_by(2 * lanes).map(move |first| (first, if outputs - first > lanes { 2 * lanes } else { lanes }))
+}
+
+/// Row and column of a picture under the first tap of a kernel.
+#[derive(Clone, Copy)]
+struct Corner {
+    picture: usize,
+    y: isize,
+    x: isize,
+}
+
+/// A piece of a convolution's result.
+pub(super) struct Task<'a> {
+    conv: &'a Packed,
+    x: &'a Map,
+    /// One for each place, but for pointwise convolutions.
+    corners: Vec<Corner>,
+    add: Option<&'a [f32]>,
+    activation: Activation,
+    /// The piece's first place, its stride and where it goes.
+    first: usize,
+    stride: usize,
+    out: &'a mut [f32],
+}
+
+impl<'a> Task<'a> {
+    /// All of a pointwise convolution's result, at that stride, without activation.
+    pub(super) fn pointwise(conv: &'a Packed, x: &'a Map, stride: usize, out: &'a mut [f32]) -> Self {
+        debug_assert!(conv.is_pointwise());
+        Self { conv, x, corners: Vec::new(), add: None, activation: Activation::Identity, first: 0, stride, out }
+    }
+
+    fn places(&self) -> usize {
+        self.out.len() / self.stride
+    }
+
+    /// What the tap at row `dy` and column `dx` of the kernel sees at a place of the piece; `None` outside.
+    #[inline(always)]
+    fn seen(&self, place: usize, dy: usize, dx: usize) -> Option<&'a [f32]> {
+        let Corner { picture, y, x } = self.corners[place];
+        let dilation = self.conv.shape.dilation;
+        let map = self.x;
+        let first = picture * map.height * map.width;
+        let at = map.inside(first, y + (dy * dilation) as isize, x + (dx * dilation) as isize)?;
+        Some(&map.data[at * map.stride..][..map.stride])
+    }
+
+    /// Copies what the row `dy` of the kernel sees at a place of the piece.
+    #[inline(always)]
+    fn gather(&self, place: usize, dy: usize, to: &mut [f32]) {
+        let ConvShape { inputs, kernel, dilation, .. } = self.conv.shape;
+        let (left, right) = (self.seen(place, dy, 0), self.seen(place, dy, kernel - 1));
+        if let (Some(_), Some(_), 1, true) = (left, right, dilation, self.x.stride == inputs) {
+            let Corner { picture, y, x } = self.corners[place];
+            let first = (picture * self.x.height + (y + dy as isize) as usize) * self.x.width + x as usize;
+            to.copy_from_slice(&self.x.data[first * inputs..][..kernel * inputs]);
+        } else {
+            for (dx, to) in to.chunks_exact_mut(inputs).enumerate() {
+                to.copy_from_slice(&self.seen(place, dy, dx).unwrap_or(&self.conv.zeros)[..inputs]);
+            }
+        }
+    }
+
+    /// Finishes the first `count` of `sums` and writes them to the places from `place` on, channels from `channel` on.
+    #[inline(always)]
+    fn finish<V: Vector, const ROWS: usize, const N: usize>(
+        &mut self,
+        place: usize,
+        count: usize,
+        channel: usize,
+        mut sums: [[V; N]; ROWS],
+    ) {
+        let at = |m: usize, n: usize| (place + m) * self.stride + channel + n * V::LANES;
+        if let Some(add) = self.add {
+            for (m, sums) in sums.iter_mut().enumerate().take(count) {
+                for (n, sum) in sums.iter_mut().enumerate() {
+                    *sum = sum.add(V::load(&add[at(m, n)..]));
+                }
+            }
+        }
+        let out = &mut *self.out;
+        // One loop for each.
+        macro_rules! write {
+            ($($activation:ident),*) => {
+                match self.activation {
+                    $(Activation::$activation => {
+                        for (m, sums) in sums.into_iter().enumerate().take(count) {
+                            for (n, sum) in sums.into_iter().enumerate() {
+                                activate(sum, Activation::$activation).store(&mut out[at(m, n)..]);
+                            }
+                        }
+                    })*
+                }
+            };
+        }
+        write!(Identity, Relu, Relu6, HardSwish, HardSigmoid, Sigmoid, Silu)
+    }
+}
+
+impl Task<'_> {
+    /// Each of `N` vectors of channels by itself, at a tile of places; gives `N`.
+    #[inline(always)]
+    fn channels<V: Vector, const N: usize>(&mut self, rows: &[[&[f32]; TILE]], start: usize, channel: usize) -> usize {
+        let bias: [V; N] = from_fn(|n| V::load(&self.conv.bias[channel + n * V::LANES..]));
+        let mut sums = [bias; TILE];
+        multiply_channels(rows, &self.conv.weights, self.stride, channel, &mut sums);
+        self.finish(start, TILE.min(self.places() - start), channel, sums);
+        N
+    }
+}
+
+/// All channels together.
+struct Dense<'a>(Task<'a>);
+
+impl Work for Dense<'_> {
+    #[inline(always)]
+    fn run<V: Vector, const ROWS: usize>(self) {
+        self.0.dense::<V, ROWS>();
+    }
+}
+
+impl Task<'_> {
+    /// All channels together: a product of matrices, a panel of the weights at a time.
+    #[inline(always)]
+    pub(super) fn dense<V: Vector, const ROWS: usize>(mut self) {
+        let conv = self.conv;
+        let depth = conv.shape.kernel * conv.shape.kernel * conv.shape.inputs;
+        let mut weights = &conv.weights[..];
+        for (channel, len) in panels(conv.shape.outputs, conv.width) {
+            let (panel, rest) = weights.split_at(depth * len);
+            weights = rest;
+            match (self.places() < ROWS, len > V::LANES) {
+                (false, true) => self.panel::<V, ROWS, 2>(channel, panel),
+                (false, false) => self.panel::<V, ROWS, 1>(channel, panel),
+                (true, true) => self.panel::<V, 1, 2>(channel, panel),
+                (true, false) => self.panel::<V, 1, 1>(channel, panel),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn panel<V: Vector, const ROWS: usize, const N: usize>(&mut self, channel: usize, weights: &[f32]) {
+        let (conv, x) = (self.conv, self.x);
+        let ConvShape { inputs, kernel, .. } = conv.shape;
+        let bias: [V; N] = from_fn(|n| V::load(&conv.bias[channel + n * V::LANES..]));
+        let gathering = kernel > 1 && inputs < FEW_INPUTS;
+        let mut gathered = vec![0.0; if gathering { ROWS * kernel * kernel * inputs } else { 0 }];
+        for start in (0..self.places()).step_by(ROWS) {
+            let last = self.places() - 1;
+            let place = |m: usize| (start + m).min(last);
+            let mut sums = [bias; ROWS];
+            if conv.is_pointwise() {
+                let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
+                for (m, row) in rows.iter_mut().enumerate() {
+                    *row = x.at(self.first + place(m));
+                }
+                multiply(&rows, weights, &mut sums);
+            } else if gathering {
+                let mut to = gathered.chunks_exact_mut(kernel * inputs);
+                for (m, dy) in (0..ROWS).flat_map(|m| (0..kernel).map(move |dy| (m, dy))) {
+                    let to = to.next().expect("as many as rows of kernels");
+                    self.gather(place(m), dy, to);
+                }
+                let len = kernel * kernel * inputs;
+                let rows: [&[f32]; ROWS] = from_fn(|m| &gathered[m * len..(m + 1) * len]);
+                multiply(&rows, weights, &mut sums);
+            } else {
+                for (tap, weights) in weights.chunks_exact(inputs * N * V::LANES).enumerate() {
+                    let (mut rows, mut any): ([&[f32]; ROWS], _) = ([&conv.zeros; ROWS], false);
+                    for (m, row) in rows.iter_mut().enumerate() {
+                        if let Some(seen) = self.seen(place(m), tap / kernel, tap % kernel) {
+                            (*row, any) = (seen, true);
+                        }
+                    }
+                    if any {
+                        multiply(&rows, weights, &mut sums);
+                    }
+                }
+            }
+            self.finish(start, ROWS.min(last + 1 - start), channel, sums);
+        }
+    }
+}
+
+/// Each channel by itself: vectors along the channels.
+struct ByChannel<'a>(Task<'a>);
+
+impl Work for ByChannel<'_> {
+    #[inline(always)]
+    fn run<V: Vector, const ROWS: usize>(self) {
+        let mut task = self.0;
+        let conv = task.conv;
+        let ConvShape { outputs, kernel, .. } = conv.shape;
+        // By columns of channels, so that what a strip sees stays in the first cache.
+        let mut rows: Vec<[&[f32]; TILE]> = Vec::with_capacity(kernel * kernel * STRIP);
+        let places = task.places();
+        for strip in (0..places).step_by(STRIP * TILE) {
+            rows.clear();
+            let tiles = (strip..places.min(strip + STRIP * TILE)).step_by(TILE);
+            for start in tiles.clone() {
+                for (dy, dx) in (0..kernel).flat_map(|dy| (0..kernel).map(move |dx| (dy, dx))) {
+                    let mut row: [&[f32]; TILE] = [&conv.zeros; TILE];
+                    for (t, row) in row.iter_mut().enumerate() {
+                        if let Some(seen) = task.seen((start + t).min(places - 1), dy, dx) {
+                            *row = seen;
+                        }
+                    }
+                    rows.push(row);
+                }
+            }
+            for column in (0..outputs).step_by(COLUMN) {
+                for (start, rows) in tiles.clone().zip(rows.chunks_exact(kernel * kernel)) {
+                    let (mut channel, end) = (column, outputs.min(column + COLUMN));
+                    while channel < end {
+                        let left = (end - channel).div_ceil(V::LANES);
+                        channel += V::LANES
+                            * match left {
+                                4.. if V::LANES == 16 => task.channels::<V, 4>(rows, start, channel),
+                                2.. => task.channels::<V, 2>(rows, start, channel),
+                                _ => task.channels::<V, 1>(rows, start, channel),
+                            };
+                    }
+                }
+            }
+        }
+    }
+}

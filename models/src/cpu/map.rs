@@ -1,0 +1,51 @@
+//! Feature maps: the numbers between two layers.
+
+/// Numbers that a vector of any width divides.
+const BLOCK: usize = 16;
+/// Blocks whose addresses differ by a multiple of this land in few places of the first cache.
+const ALIAS: usize = 16;
+
+/// Floats from one place of a map with so many channels to the next: whole vectors, and never so many that the same
+/// channel of neighbouring places competes for one line of the cache.
+pub(super) fn stride(channels: usize) -> usize {
+    let blocks = channels.div_ceil(BLOCK);
+    BLOCK * if blocks.is_multiple_of(ALIAS) { blocks + 1 } else { blocks }
+}
+
+/// A feature map, the channels of a place side by side.
+#[derive(Debug)]
+pub(super) struct Map {
+    pub(super) batch: usize,
+    pub(super) height: usize,
+    pub(super) width: usize,
+    pub(super) channels: usize,
+    /// Floats from place to place; those beyond the channels mean nothing.
+    pub(super) stride: usize,
+    /// Row by row, picture by picture.
+    pub(super) data: Vec<f32>,
+}
+
+impl Map {
+    /// How many places it has, in all pictures.
+    pub(super) fn places(&self) -> usize {
+        self.batch * self.height * self.width
+    }
+
+    /// The channels of a place.
+    pub(super) fn at(&self, place: usize) -> &[f32] {
+        &self.data[place * self.stride..][..self.channels]
+    }
+
+    /// The places of a picture, with their strides.
+    pub(super) fn picture(&self, index: usize) -> &[f32] {
+        let len = self.height * self.width * self.stride;
+        &self.data[index * len..(index + 1) * len]
+    }
+
+    /// The place at row `y` and column `x` of the picture whose first place is `first`; `None` outside.
+    #[inline(always)]
+    pub(super) fn inside(&self, first: usize, y: isize, x: isize) -> Option<usize> {
+        // As unsigned numbers those below 0 are very large.
+        ((y as usize) < self.height && (x as usize) < self.width).then(|| first + y as usize * self.width + x as usize)
+    }
+}

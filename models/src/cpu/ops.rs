@@ -1,0 +1,135 @@
+//! What is done between convolutions: little arithmetic, in plain loops along the channels.
+
+use super::{map::Map, threads};
+use crate::net::Batch;
+
+/// Channel by channel to channels side by side, without gaps.
+pub(super) fn from_batch(batch: &Batch, to: &mut Map) {
+    let (places, channels) = (to.height * to.width, to.channels);
+    let pictures = batch.values.chunks_exact(channels * places);
+    for (picture, to) in pictures.zip(to.data.chunks_exact_mut(channels * places)) {
+        for (c, plane) in picture.chunks_exact(places).enumerate() {
+            plane.iter().zip(to[c..].iter_mut().step_by(channels)).for_each(|(value, to)| *to = *value);
+        }
+    }
+}
+
+/// Channels side by side to channel by channel.
+pub(super) fn to_batch(map: &Map) -> Batch {
+    let mut values = Vec::with_capacity(map.places() * map.channels);
+    for picture in (0..map.batch).map(|index| map.picture(index)) {
+        for c in 0..map.channels {
+            values.extend(picture[c..].iter().step_by(map.stride));
+        }
+    }
+    Batch { values, shape: [map.batch, map.channels, map.height, map.width] }
+}
+
+/// See [`Op::MaxPool`](crate::net::Op::MaxPool).
+pub(super) fn max_pool(x: &Map, to: &mut Map) {
+    debug_assert_eq!((to.height, to.width), (x.height.div_ceil(2), x.width.div_ceil(2)));
+    let stride = to.stride;
+    by_row(to, |picture, y, row| {
+        for (x_to, to) in row.chunks_exact_mut(stride).enumerate() {
+            to.fill(f32::NEG_INFINITY);
+            for (dy, dx) in (0..3).flat_map(|dy| (0..3).map(move |dx| (dy, dx))) {
+                let (row, column) = ((2 * y + dy) as isize - 1, (2 * x_to + dx) as isize - 1);
+                if let Some(place) = x.inside(picture * x.height * x.width, row, column) {
+                    let from = &x.data[place * stride..][..stride];
+                    // What is not a number stays so.
+                    let greater = |to: f32, from: f32| if from > to || from.is_nan() { from } else { to };
+                    to.iter_mut().zip(from).for_each(|(to, &from)| *to = greater(*to, from));
+                }
+            }
+        }
+    });
+}
+
+/// The mean of each channel, row by row and then over the rows, so that few numbers are added to a large one.
+pub(super) fn mean(x: &Map, to: &mut Map) {
+    let count = (x.height * x.width) as f32;
+    let mut sum = vec![0.0; x.stride];
+    for (index, to) in to.data.chunks_exact_mut(to.stride).take(x.batch).enumerate() {
+        to.fill(0.0);
+        for row in x.picture(index).chunks_exact(x.width * x.stride) {
+            sum.fill(0.0);
+            for place in row.chunks_exact(x.stride) {
+                sum.iter_mut().zip(place).for_each(|(sum, value)| *sum += value);
+            }
+            to.iter_mut().zip(&sum).for_each(|(to, sum)| *to += sum);
+        }
+        to.iter_mut().for_each(|to| *to /= count);
+    }
+}
+
+/// `x` times a number for each picture and channel.
+pub(super) fn scale(x: &Map, by: &Map, to: &mut Map) {
+    let (width, stride) = (x.width, x.stride);
+    by_row(to, |picture, y, row| {
+        let by = &by.picture(picture)[..stride];
+        let from = &x.picture(picture)[y * width * stride..][..width * stride];
+        for (to, from) in row.chunks_exact_mut(stride).zip(from.chunks_exact(stride)) {
+            to.iter_mut().zip(from).zip(by).for_each(|((to, from), by)| *to = from * by);
+        }
+    });
+}
+
+/// Maps of one size, and such of one place that stands for all, one after the other along the channels.
+pub(super) fn concat(parts: &[&Map], to: &mut Map) {
+    let (stride, width) = (to.stride, to.width);
+    by_row(to, |picture, y, row| {
+        for (x, to) in row.chunks_exact_mut(stride).enumerate() {
+            let mut first = 0;
+            for part in parts {
+                let within = if part.height * part.width == 1 { 0 } else { y * width + x };
+                let from = part.at(picture * part.height * part.width + within);
+                to[first..first + from.len()].copy_from_slice(from);
+                first += from.len();
+            }
+        }
+    });
+}
+
+/// See [`Op::Resize`](crate::net::Op::Resize).
+pub(super) fn resize(x: &Map, to: &mut Map) {
+    let (stride, columns, rows) = (to.stride, taps(x.width, to.width), taps(x.height, to.height));
+    by_row(to, |picture, y, row| {
+        let (above, below, down) = rows[y];
+        let at = |y: usize, column: usize| {
+            let place = (picture * x.height + y) * x.width + column;
+            &x.data[place * stride..][..stride]
+        };
+        for (to, &(left, right, along)) in row.chunks_exact_mut(stride).zip(&columns) {
+            let corners =
+                at(above, left).iter().zip(at(above, right)).zip(at(below, left).iter().zip(at(below, right)));
+            for (to, ((a, b), (c, d))) in to.iter_mut().zip(corners) {
+                let (upper, lower) = (a + (b - a) * along, c + (d - c) * along);
+                *to = upper + (lower - upper) * down;
+            }
+        }
+    });
+}
+
+/// For each of `to` places on a side: between which of `from` it lies, and the weight of the second.
+fn taps(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
+    let tap = |i: usize| {
+        let at = ((i as f32 + 0.5) * from as f32 / to as f32 - 0.5).max(0.0);
+        let first = (at as usize).min(from - 1);
+        (first, (first + 1).min(from - 1), at - first as f32)
+    };
+    (0..to).map(tap).collect()
+}
+
+/// Calls `work(picture, y, row)` for every row of the map.
+fn by_row(to: &mut Map, work: impl Fn(usize, usize, &mut [f32]) + Sync) {
+    /// Floats that are worth handing over to a thread.
+    const WORTHWHILE: usize = 1 << 15;
+    let (row, rows, height) = (to.width * to.stride, to.batch * to.height, to.height);
+    let together = (WORTHWHILE / row).clamp(1, rows);
+    threads::pieces(&mut to.data[..rows * row], together * row, |index, rows| {
+        for (i, row) in rows.chunks_exact_mut(row).enumerate() {
+            let at = index * together + i;
+            work(at / height, at % height, row);
+        }
+    });
+}

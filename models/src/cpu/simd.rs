@@ -1,0 +1,436 @@
+//! Vectors of 32-bit floats as the processor has them, and the two loops in which a network spends its time.
+//!
+//! What uses them is written once, generic over [`Vector`], and compiled by [`dispatch`] for each kind of vector. The
+//! only unsafe code of the crate is here: instructions that the processor was found to have, and reads whose bounds
+//! were checked before the loop.
+
+#![allow(unsafe_code, reason = "see above")]
+
+use std::array::from_fn;
+
+#[cfg(target_arch = "x86_64")]
+use steadymask_core::simd::{self as core_simd, Level};
+
+/// Which vectors are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// 4 lanes: what every processor of the target has. In WASM SIMD128.
+    Narrow,
+    /// 8 lanes: AVX2 with FMA.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// 16 lanes: AVX-512.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Width {
+    /// The widest that the processor has and `steadymask_core::simd::limit` allows.
+    pub(crate) fn best() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("fma") {
+            match core_simd::level() {
+                Level::Avx512 => return Self::Avx512,
+                Level::Avx2 => return Self::Avx2,
+                Level::Baseline => {}
+            }
+        }
+        Self::Narrow
+    }
+
+    /// All that the processor has, the narrowest first.
+    #[cfg(test)]
+    pub(crate) fn all() -> Vec<Self> {
+        let widths = [
+            Self::Narrow,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512,
+        ];
+        widths.into_iter().filter(|width| width.is_there()).collect()
+    }
+
+    /// Whether the processor has it.
+    #[cfg(any(test, target_arch = "x86_64"))]
+    fn is_there(self) -> bool {
+        match self {
+            Self::Narrow => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => Self::Avx2.is_there() && std::arch::is_x86_feature_detected!("avx512f"),
+        }
+    }
+
+    /// Floats in a vector.
+    pub(crate) const fn lanes(self) -> usize {
+        match self {
+            Self::Narrow => 4,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => 8,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => 16,
+        }
+    }
+
+    /// Rows of the tile that its registers hold, two vectors wide.
+    pub(crate) const fn rows(self) -> usize {
+        match self {
+            Self::Narrow => 4,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => 6,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => 12,
+        }
+    }
+}
+
+/// Work that is compiled for every width. What [`Self::run`] calls must be `#[inline(always)]` to be compiled with it.
+pub(super) trait Work {
+    /// Does it with vectors `V` in tiles of `ROWS` rows.
+    fn run<V: Vector, const ROWS: usize>(self);
+}
+
+/// Does the work with vectors of this width.
+///
+/// # Panics
+/// Where the processor lacks them.
+pub(super) fn dispatch(width: Width, work: impl Work) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2<W: Work>(work: W) {
+            work.run::<x86::Avx2, { Width::Avx2.rows() }>();
+        }
+
+        #[target_feature(enable = "avx2,fma,avx512f")]
+        fn avx512<W: Work>(work: W) {
+            work.run::<x86::Avx512, { Width::Avx512.rows() }>();
+        }
+
+        assert!(width.is_there(), "a processor with {width:?}");
+        match width {
+            Width::Narrow => {}
+            // SAFETY: the processor has these instructions.
+            Width::Avx2 => return unsafe { avx2(work) },
+            // SAFETY: as above.
+            Width::Avx512 => return unsafe { avx512(work) },
+        }
+    }
+    work.run::<Narrow, { Width::Narrow.rows() }>();
+}
+
+/// A vector of floats.
+pub(super) trait Vector: Copy {
+    /// How many.
+    const LANES: usize;
+
+    /// The same in every lane.
+    fn splat(value: f32) -> Self;
+
+    /// # Safety
+    /// `from` points to [`Self::LANES`] floats.
+    unsafe fn read(from: *const f32) -> Self;
+
+    /// # Safety
+    /// `to` points to [`Self::LANES`] floats.
+    unsafe fn write(self, to: *mut f32);
+
+    /// `self + other`
+    fn add(self, other: Self) -> Self;
+
+    /// `self − other`
+    fn sub(self, other: Self) -> Self;
+
+    /// `self · other`
+    fn mul(self, other: Self) -> Self;
+
+    /// `self · factor + term`, rounded once where the processor does so.
+    fn mul_add(self, factor: Self, term: Self) -> Self;
+
+    /// The greater; `other` where they do not compare.
+    fn max(self, other: Self) -> Self;
+
+    /// The lesser; `other` where they do not compare.
+    fn min(self, other: Self) -> Self;
+
+    /// The first [`Self::LANES`] floats.
+    #[inline(always)]
+    fn load(from: &[f32]) -> Self {
+        let from = &from[..Self::LANES];
+        // SAFETY: so many floats are there.
+        unsafe { Self::read(from.as_ptr()) }
+    }
+
+    /// Into the first [`Self::LANES`] floats.
+    #[inline(always)]
+    fn store(self, to: &mut [f32]) {
+        let to = &mut to[..Self::LANES];
+        // SAFETY: so many floats are there.
+        unsafe { self.write(to.as_mut_ptr()) }
+    }
+}
+
+/// `sums[m][n] += Σₖ rows[m][k] · panel[k][n]`, `n` counting vectors; the panel says how many `k` there are.
+#[inline(always)]
+pub(super) fn multiply<V: Vector, const ROWS: usize, const N: usize>(
+    rows: &[&[f32]; ROWS],
+    panel: &[f32],
+    sums: &mut [[V; N]; ROWS],
+) {
+    let depth = panel.len() / (N * V::LANES);
+    assert!(rows.iter().all(|row| row.len() >= depth), "rows as long as the panel");
+    let mut total = *sums;
+    for (k, weights) in panel.chunks_exact(N * V::LANES).enumerate() {
+        let weights: [V; N] = from_fn(|n| V::load(&weights[n * V::LANES..]));
+        for m in 0..ROWS {
+            // SAFETY: `k < depth`, and no row is shorter.
+            let value = V::splat(unsafe { *rows[m].get_unchecked(k) });
+            for n in 0..N {
+                total[m][n] = value.mul_add(weights[n], total[m][n]);
+            }
+        }
+    }
+    *sums = total;
+}
+
+/// `sums[t][n] += Σᵢ rows[i][t] · weights[i]` for the channels from `channel` on, `n` counting vectors and each row of
+/// weights `stride` long.
+#[inline(always)]
+pub(super) fn multiply_channels<V: Vector, const TILE: usize, const N: usize>(
+    rows: &[[&[f32]; TILE]],
+    weights: &[f32],
+    stride: usize,
+    channel: usize,
+    sums: &mut [[V; N]; TILE],
+) {
+    let end = channel + N * V::LANES;
+    assert!(end <= stride && weights.len() >= rows.len() * stride, "weights for every row and channel");
+    let mut total = *sums;
+    for (i, rows) in rows.iter().enumerate() {
+        // SAFETY: the assertion above.
+        let weights: [V; N] =
+            from_fn(|n| unsafe { V::read(weights.as_ptr().add(i * stride + channel + n * V::LANES)) });
+        for t in 0..TILE {
+            assert!(rows[t].len() >= end, "rows as long as the stride");
+            for n in 0..N {
+                // SAFETY: the assertion above.
+                let value = unsafe { V::read(rows[t].as_ptr().add(channel + n * V::LANES)) };
+                total[t][n] = value.mul_add(weights[n], total[t][n]);
+            }
+        }
+    }
+    *sums = total;
+}
+
+/// Plain arithmetic on four lanes, which becomes SSE or NEON; and the oracle of the others.
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+#[derive(Clone, Copy)]
+struct Narrow([f32; 4]);
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+impl Vector for Narrow {
+    const LANES: usize = 4;
+
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        Self([value; 4])
+    }
+
+    #[inline(always)]
+    unsafe fn read(from: *const f32) -> Self {
+        // SAFETY: the caller's.
+        Self(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
+    }
+
+    #[inline(always)]
+    unsafe fn write(self, to: *mut f32) {
+        // SAFETY: the caller's.
+        unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self(from_fn(|i| self.0[i] + other.0[i]))
+    }
+
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        Self(from_fn(|i| self.0[i] - other.0[i]))
+    }
+
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        Self(from_fn(|i| self.0[i] * other.0[i]))
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        Self(from_fn(|i| self.0[i] * factor.0[i] + term.0[i]))
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        Self(from_fn(|i| if self.0[i] > other.0[i] { self.0[i] } else { other.0[i] }))
+    }
+
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        Self(from_fn(|i| if self.0[i] < other.0[i] { self.0[i] } else { other.0[i] }))
+    }
+}
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use wasm::Narrow;
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm {
+    use std::arch::wasm32::*;
+
+    #[derive(Clone, Copy)]
+    pub(super) struct Narrow(v128);
+
+    impl super::Vector for Narrow {
+        const LANES: usize = 4;
+
+        #[inline(always)]
+        fn splat(value: f32) -> Self {
+            Self(f32x4_splat(value))
+        }
+
+        #[inline(always)]
+        unsafe fn read(from: *const f32) -> Self {
+            // SAFETY: the caller's.
+            Self(unsafe { v128_load(from.cast()) })
+        }
+
+        #[inline(always)]
+        unsafe fn write(self, to: *mut f32) {
+            // SAFETY: the caller's.
+            unsafe { v128_store(to.cast(), self.0) }
+        }
+
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            Self(f32x4_add(self.0, other.0))
+        }
+
+        #[inline(always)]
+        fn sub(self, other: Self) -> Self {
+            Self(f32x4_sub(self.0, other.0))
+        }
+
+        #[inline(always)]
+        fn mul(self, other: Self) -> Self {
+            Self(f32x4_mul(self.0, other.0))
+        }
+
+        #[inline(always)]
+        fn mul_add(self, factor: Self, term: Self) -> Self {
+            Self(f32x4_add(f32x4_mul(self.0, factor.0), term.0))
+        }
+
+        #[inline(always)]
+        fn max(self, other: Self) -> Self {
+            Self(f32x4_pmax(other.0, self.0))
+        }
+
+        #[inline(always)]
+        fn min(self, other: Self) -> Self {
+            Self(f32x4_pmin(other.0, self.0))
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    macro_rules! vector {
+        ($name:ident, $register:ident, $lanes:literal, $splat:ident, $read:ident, $write:ident, $add:ident, $sub:ident, $mul:ident,
+         $mul_add:ident, $max:ident, $min:ident) => {
+            #[derive(Clone, Copy)]
+            pub(super) struct $name($register);
+
+            // SAFETY, of all below: only `dispatch` names this type, after it has asked the processor.
+            impl super::Vector for $name {
+                const LANES: usize = $lanes;
+
+                #[inline(always)]
+                fn splat(value: f32) -> Self {
+                    Self(unsafe { $splat(value) })
+                }
+
+                #[inline(always)]
+                unsafe fn read(from: *const f32) -> Self {
+                    Self(unsafe { $read(from) })
+                }
+
+                #[inline(always)]
+                unsafe fn write(self, to: *mut f32) {
+                    unsafe { $write(to, self.0) }
+                }
+
+                #[inline(always)]
+                fn add(self, other: Self) -> Self {
+                    Self(unsafe { $add(self.0, other.0) })
+                }
+
+                #[inline(always)]
+                fn sub(self, other: Self) -> Self {
+                    Self(unsafe { $sub(self.0, other.0) })
+                }
+
+                #[inline(always)]
+                fn mul(self, other: Self) -> Self {
+                    Self(unsafe { $mul(self.0, other.0) })
+                }
+
+                #[inline(always)]
+                fn mul_add(self, factor: Self, term: Self) -> Self {
+                    Self(unsafe { $mul_add(self.0, factor.0, term.0) })
+                }
+
+                #[inline(always)]
+                fn max(self, other: Self) -> Self {
+                    Self(unsafe { $max(self.0, other.0) })
+                }
+
+                #[inline(always)]
+                fn min(self, other: Self) -> Self {
+                    Self(unsafe { $min(self.0, other.0) })
+                }
+            }
+        };
+    }
+
+    vector!(
+        Avx2,
+        __m256,
+        8,
+        _mm256_set1_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_add_ps,
+        _mm256_sub_ps,
+        _mm256_mul_ps,
+        _mm256_fmadd_ps,
+        _mm256_max_ps,
+        _mm256_min_ps
+    );
+    vector!(
+        Avx512,
+        __m512,
+        16,
+        _mm512_set1_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_add_ps,
+        _mm512_sub_ps,
+        _mm512_mul_ps,
+        _mm512_fmadd_ps,
+        _mm512_max_ps,
+        _mm512_min_ps
+    );
+}
