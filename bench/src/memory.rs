@@ -1,10 +1,21 @@
 //! Peak memory of the stabiliser in fixed-lag mode, as the clip goes on.
 
+use std::alloc::System;
+
 use anyhow::{Context, Result, ensure};
+use cap::Cap;
 use serde::{Deserialize, Serialize};
 use steadymask_core::{LookAhead, Method, Plane, Settings, Stabilizer};
 
 use crate::scene;
+
+/// Counts what is allocated: the resident memory alone does not tell what is kept from what the allocator has not given
+/// back.
+#[global_allocator]
+static HEAP: Cap<System> = Cap::new(System, usize::MAX);
+
+/// Bytes of a MiB.
+const MIB: f64 = 1_048_576.0;
 
 /// Frames of ten minutes at 25 a second.
 pub const TEN_MINUTES: usize = 15_000;
@@ -18,8 +29,20 @@ pub struct Memory {
     pub work: (usize, usize),
     /// Frames that the output lags behind.
     pub look_ahead: u32,
-    /// Peak resident memory in MiB after so many frames: a tenth, half and all of the clip.
-    pub peaks: Vec<(usize, f64)>,
+    /// After a tenth, half and all of the clip.
+    pub peaks: Vec<Peak>,
+}
+
+/// The most memory that there was until then, in MiB.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Peak {
+    /// Frames stabilised until then.
+    pub frames: usize,
+    /// In use: allocated and not yet given back. The bytes of the short scene, which are the benchmark's own, are part
+    /// of it.
+    pub live: f64,
+    /// Resident: with what the allocator holds for later, and the program itself.
+    pub resident: f64,
 }
 
 impl Memory {
@@ -47,26 +70,25 @@ impl Memory {
             stabilizer.push(frame, vec![probability])?;
             let done = t + 1;
             if done == frames / 10 || done == frames / 2 || done == frames {
-                peaks.push((done, peak()?));
+                peaks.push(Peak { frames: done, live: HEAP.max_allocated() as f64 / MIB, resident: resident()? });
             }
         }
         stabilizer.finish();
         Ok(Self { video, work: (width, height), look_ahead: LOOK_AHEAD, peaks })
     }
 
-    /// By which factor the peak grew from half of the clip to its end: 1 where memory does not follow the length.
-    pub fn growth(&self) -> f64 {
-        match self.peaks[..] {
-            [.., (_, half), (_, all)] => all / half,
-            _ => f64::NAN,
-        }
+    /// By which factors the peaks, live and resident, grew from half of the clip to its end: 1 where memory does not
+    /// follow the length.
+    pub fn growth(&self) -> Option<[f64; 2]> {
+        let [.., half, all] = &self.peaks[..] else { return None };
+        Some([all.live / half.live, all.resident / half.resident])
     }
 }
 
 /// The most memory that this process ever had resident, in MiB, as Linux counts it.
-fn peak() -> Result<f64> {
+fn resident() -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status").context("peak memory is read where Linux keeps it")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM in /proc/self/status")?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse().context("VmHWM")?;
-    Ok(kib / 1024.0)
+    Ok(kib * 1024.0 / MIB)
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use steadymask_core::simd::Level;
 
 use crate::measure::{Results, Timed};
-use crate::memory::Memory;
+use crate::memory::{Memory, Peak};
 use crate::networks::Networks;
 use crate::rows::Against;
 
@@ -94,16 +94,19 @@ of one.
         let long: Option<Memory> = long.and_then(|json| serde_json::from_str(&json).ok());
         let _ = writeln!(
             page,
-            "## Memory\n\nPeak resident memory of a process that stabilises 1080p with a look-ahead of {} frames (work \
-             size {}×{}), as the clip goes on; by `cargo xtask bench memory` where ten minutes are.\n\n\
-             | frames | peak MiB |\n| --- | --- |",
+            "## Memory\n\nMost memory of a process that stabilises 1080p with a look-ahead of {} frames (work size \
+             {}×{}), as the clip goes on; by `cargo xtask bench memory` where ten minutes are. *Live* is what the \
+             program holds; *resident* also what the allocator keeps for later, which depends on how the threads \
+             happen to take turns.\n\n| frames | peak live MiB | peak resident MiB |\n| --- | --- | --- |",
             short.look_ahead, short.work.0, short.work.1,
         );
         for memory in long.iter().chain([short]) {
-            for (frames, mib) in &memory.peaks {
-                let _ = writeln!(page, "| {frames} | {mib:.1} |");
+            for Peak { frames, live, resident } in &memory.peaks {
+                let _ = writeln!(page, "| {frames} | {live:.1} | {resident:.1} |");
             }
-            let _ = writeln!(page, "| growth from half to all | {:.3} times |", memory.growth());
+            if let Some([live, resident]) = memory.growth() {
+                let _ = writeln!(page, "| growth from half to all | {live:.3} times | {resident:.3} times |");
+            }
         }
         page.push('\n');
     }
