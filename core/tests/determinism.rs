@@ -16,7 +16,7 @@ use steadymask_core::{
 use synthetic::{HEIGHT, WIDTH};
 
 /// What every platform must give. A change here means that results change: say so where it is made.
-const EXPECTED: u64 = 0x29507378d5d1cb3f;
+const EXPECTED: u64 = 0x4953788f30e82723;
 
 /// FNV-1a, 64 bits.
 struct Hash(u64);

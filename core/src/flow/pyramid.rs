@@ -137,20 +137,6 @@ impl Level {
         level
     }
 
-    /// Luma at `(x, y)`, bilinear, with the edge repeated outside.
-    #[inline(always)]
-    pub(super) fn at(&self, x: f32, y: f32) -> f32 {
-        let x = x.max(0.0).min(self.right) + BORDER as f32;
-        let y = y.max(0.0).min(self.bottom) + BORDER as f32;
-        let (left, top) = (x as i32, y as i32);
-        let (fx, fy) = (x - left as f32, y - top as f32);
-        let start = top as usize * self.stride + left as usize;
-        let (above, below) = (&self.image[start..start + 2], &self.image[start + self.stride..start + self.stride + 2]);
-        let above = above[0] + fx * (above[1] - above[0]);
-        let below = below[0] + fx * (below[1] - below[0]);
-        above + fy * (below - above)
-    }
-
     /// Central differences smoothed across (Sobel).
     fn differentiate(&mut self) {
         let rows = self.dx.chunks_exact_mut(self.width).zip(self.dy.chunks_exact_mut(self.width));

@@ -1,7 +1,7 @@
 use std::array::from_fn;
 
 use super::pyramid::{BORDER, Level};
-use crate::simd::vectorised;
+use crate::simd::{vectorised, whole};
 
 /// Weight of smoothness (α).
 const SMOOTHNESS: f32 = 20.0;
@@ -10,11 +10,11 @@ const GRADIENT: f32 = 10.0;
 /// Weight of the constancy of luma (δ).
 const LUMA: f32 = 5.0;
 /// Relaxation factor (ω).
-const OMEGA: f32 = 1.6;
+const OMEGA: f32 = 1.75;
 /// How often the weights are computed anew.
-const FIXED_POINT_STEPS: usize = 5;
+const FIXED_POINT_STEPS: usize = 3;
 /// How often the linear system is swept for each set of weights.
-const SWEEPS: usize = 5;
+const SWEEPS: usize = 4;
 /// Keeps penalties differentiable (ε²).
 const EPSILON2: f32 = 1e-4;
 /// Keeps flat regions from being divided by nothing (ζ²).
@@ -119,13 +119,8 @@ impl Refinement {
         let targets = self.mean.chunks_exact_mut(padded).zip(self.difference.chunks_exact_mut(padded));
         for (y, (mean, difference)) in targets.enumerate() {
             let first = &from.image[(y + BORDER) * from.stride + BORDER..][..width];
-            let flow = u[y * width..].iter().zip(&v[y * width..]);
-            let inner = mean[1..].iter_mut().zip(&mut difference[1..]);
-            for ((x, (first, (u, v))), (mean, difference)) in first.iter().zip(flow).enumerate().zip(inner) {
-                let second = to.at(x as f32 + u, y as f32 + v);
-                *mean = 0.5 * (first + second);
-                *difference = second - first;
-            }
+            let [u, v] = [&u, &v].map(|plane| &plane[y * width..][..width]);
+            compare(&mut mean[1..=width], &mut difference[1..=width], first, to, y as f32, u, v);
             repeat_ends(mean);
             repeat_ends(difference);
         }
@@ -152,10 +147,7 @@ impl Refinement {
         for y in 0..height {
             let (u, v) = (&u[y * width..][..width], &v[y * width..][..width]);
             // What has left the frame says nothing; smoothness alone carries the flow on.
-            for (x, (seen, (u, v))) in seen.iter_mut().zip(u.iter().zip(v)).enumerate() {
-                let inside = |position: f32, side: usize| position >= 0.0 && position <= (side - 1) as f32;
-                *seen = if inside(x as f32 + u, width) && inside(y as f32 + v, height) { 1.0 } else { 0.0 };
-            }
+            look(&mut seen, u, v, y as f32, [(width - 1) as f32, (height - 1) as f32]);
             let [x_above, x_here, x_below] = around(&self.mean_x, y, height, padded);
             let [y_above, y_here, y_below] = around(&self.mean_y, y, height, padded);
             let [z_above, z_here, z_below] = around(&self.difference, y, height, padded);
@@ -266,6 +258,50 @@ impl Refinement {
 type Around<'a> = [&'a [f32]; 4];
 
 vectorised! {
+/// The mean and the difference of row `y` of a level and of `to` brought back along the flow.
+fn compare(mean: &mut [f32], difference: &mut [f32], first: &[f32], to: &Level, y: f32, u: &[f32], v: &[f32]) {
+    /// Pixels whose places are worked out together.
+    const AT_A_TIME: usize = 64;
+    let (mut places, mut fx, mut fy) = ([0; AT_A_TIME], [0.0; AT_A_TIME], [0.0; AT_A_TIME]);
+    let mut corners = [[0.0; AT_A_TIME]; 4];
+    let targets = mean.chunks_mut(AT_A_TIME).zip(difference.chunks_mut(AT_A_TIME)).zip(first.chunks(AT_A_TIME));
+    let flow = u.chunks(AT_A_TIME).zip(v.chunks(AT_A_TIME));
+    for (start, (((mean, difference), first), (u, v))) in (0..).step_by(AT_A_TIME).zip(targets.zip(flow)) {
+        let n = mean.len().min(AT_A_TIME);
+        let (mean, difference, first, u, v) = (&mut mean[..n], &mut difference[..n], &first[..n], &u[..n], &v[..n]);
+        for k in 0..n {
+            let x = ((start + k as i32) as f32 + u[k]).max(0.0).min(to.right) + BORDER as f32;
+            let y = (y + v[k]).max(0.0).min(to.bottom) + BORDER as f32;
+            let (left, top) = (whole(x), whole(y));
+            (fx[k], fy[k]) = (x - left as f32, y - top as f32);
+            places[k] = (top * to.stride as i32 + left) as u32;
+        }
+        let [top_left, top_right, bottom_left, bottom_right] = &mut corners;
+        for k in 0..n {
+            let pixels = &to.image[places[k] as usize..][..to.stride + 2];
+            (top_left[k], top_right[k]) = (pixels[0], pixels[1]);
+            (bottom_left[k], bottom_right[k]) = (pixels[to.stride], pixels[to.stride + 1]);
+        }
+        for k in 0..n {
+            let above = top_left[k] + fx[k] * (top_right[k] - top_left[k]);
+            let below = bottom_left[k] + fx[k] * (bottom_right[k] - bottom_left[k]);
+            let second = above + fy[k] * (below - above);
+            mean[k] = 0.5 * (first[k] + second);
+            difference[k] = second - first[k];
+        }
+    }
+}
+
+/// 1 for the pixels of row `y` that the flow leads to inside the frame, whose last column and row are `ends`; else 0.
+fn look(seen: &mut [f32], u: &[f32], v: &[f32], y: f32, ends: [f32; 2]) {
+    let (u, v) = (&u[..seen.len()], &v[..seen.len()]);
+    for (k, seen) in seen.iter_mut().enumerate() {
+        let (x, y) = (k as i32 as f32 + u[k], y + v[k]);
+        let inside = (x >= 0.0) & (x <= ends[0]) & (y >= 0.0) & (y <= ends[1]);
+        *seen = if inside { 1.0 } else { 0.0 };
+    }
+}
+
 /// Half the differences: central derivatives where the slices start two pixels apart.
 fn differences(target: &mut [f32], plus: &[f32], minus: &[f32]) {
     for ((target, plus), minus) in target.iter_mut().zip(plus).zip(minus) {
@@ -387,6 +423,7 @@ fn split_index(x: usize, half: usize) -> usize {
     x % 2 * (half + 2) + 1 + x / 2
 }
 
+vectorised! {
 fn split(row: &[f32], even: &mut [f32], odd: &mut [f32]) {
     let (pairs, rest) = row.as_chunks::<2>();
     for ((even, odd), pair) in even.iter_mut().zip(odd).zip(pairs) {
@@ -405,6 +442,7 @@ fn join(even: &[f32], odd: &[f32], row: &mut [f32]) {
     for ((even, odd), pair) in even.iter().zip(odd).zip(pairs) {
         *pair = [*even, *odd];
     }
+}
 }
 
 /// Repeats the first and the last pixel of a row in the places left for them at its ends.

@@ -154,7 +154,7 @@ vectorised! {
 /// Candidates nearer than this, in pixels, are not tried apart: the descent reaches both.
 const SAME: f32 = 0.05;
 /// The most steps of a descent.
-const STEPS: usize = 6;
+const STEPS: usize = 3;
 /// How far a patch may hang over the edge, in pixels, before the pixels outside are left out of account.
 const OVERHANG: f32 = 0.5;
 /// A patch with fewer pixels inside the frame stays where it is.
@@ -391,21 +391,33 @@ fn row_mut(plane: &mut [f32], start: usize) -> &mut Row {
 
 /// Twice the size (an odd last row or column is repeated) and twice the values, bilinear.
 fn double(source: &[f32], (width, height): (usize, usize), target: &mut Vec<f32>, (wide, high): (usize, usize)) {
-    target.clear();
+    target.resize(wide * high, 0.0);
     let mut mixed = vec![0.0; width + 2];
-    for y in 0..high {
+    for (y, row) in target.chunks_exact_mut(wide).enumerate() {
         // The row that covers this one, and the nearer of its neighbours.
         let near = (y / 2).min(height - 1);
         let far = if y % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(height - 1) };
-        let (near, far) = (&source[near * width..][..width], &source[far * width..][..width]);
+        let [near, far] = [near, far].map(|y| &source[y * width..][..width]);
+        double_row(row, &mut mixed, near, far);
+    }
+}
+
+vectorised! {
+    /// A row of a doubled plane; `mixed` has room for one pixel more at both ends.
+    fn double_row(row: &mut [f32], mixed: &mut [f32], near: &[f32], far: &[f32]) {
+        let width = near.len();
         for ((mixed, near), far) in mixed[1..].iter_mut().zip(near).zip(far) {
             *mixed = 1.5 * near + 0.5 * far;
         }
         mixed[0] = mixed[1];
         mixed[width + 1] = mixed[width];
-        target.extend(mixed.windows(3).flat_map(|m| [0.25 * m[0] + 0.75 * m[1], 0.75 * m[1] + 0.25 * m[2]]));
-        if wide > 2 * width {
-            target.push(mixed[width]);
+        let (pairs, rest) = row.as_chunks_mut::<2>();
+        let around = mixed.iter().zip(&mixed[1..]).zip(&mixed[2..]);
+        for (pair, ((before, here), after)) in pairs.iter_mut().zip(around) {
+            *pair = [0.25 * before + 0.75 * here, 0.75 * here + 0.25 * after];
+        }
+        if let [last] = rest {
+            *last = mixed[width];
         }
     }
 }

@@ -75,9 +75,9 @@ pub fn patch_search(from: &Plane<u8>, to: &Plane<u8>, x: usize, y: usize, radius
     all.min_by_key(|&displacement| cost(displacement)).unwrap_or_default()
 }
 
-/// Twin of the variational refinement of a flow: 5 steps of the fixed point, each with 5 red-black sweeps.
+/// Twin of the variational refinement of a flow: 3 steps of the fixed point, each with 4 red-black sweeps.
 pub fn refine(from: &Plane<f32>, to: &Plane<f32>, flow: &Flow) -> Plane<[f64; 2]> {
-    let (alpha, gamma, delta, omega) = (20.0, 10.0, 5.0, 1.6);
+    let (alpha, gamma, delta, omega) = (20.0, 10.0, 5.0, 1.75);
     let (epsilon2, zeta2) = (1e-4, 0.01);
     let (width, height) = from.size();
     let plane = |value: &dyn Fn(usize, usize) -> f64| Plane::from_fn(width, height, value);
@@ -110,7 +110,7 @@ pub fn refine(from: &Plane<f32>, to: &Plane<f32>, flow: &Flow) -> Plane<[f64; 2]
     };
 
     let mut present = flow.map(|vector| vector.map(f64::from));
-    for _ in 0..5 {
+    for _ in 0..3 {
         let fixed = present.clone();
         let weight = |x: usize, y: usize| {
             let here = fixed.get(x, y);
@@ -121,7 +121,7 @@ pub fn refine(from: &Plane<f32>, to: &Plane<f32>, flow: &Flow) -> Plane<[f64; 2]
             0.5 * alpha / sum.sqrt()
         };
         for (color, x, y) in
-            (0..5 * 2).flat_map(|sweep| (0..height).flat_map(move |y| (0..width).map(move |x| (sweep % 2, x, y))))
+            (0..4 * 2).flat_map(|sweep| (0..height).flat_map(move |y| (0..width).map(move |x| (sweep % 2, x, y))))
         {
             if (x + y) % 2 != color {
                 continue;
