@@ -37,6 +37,11 @@ const WORK: (usize, usize) = (428, 240);
 /// Shorter side first: odd both ways.
 const ODD_WORK: (usize, usize) = (427, 241);
 
+/// Frames of the lines of the consensus: with a fixed lag more than it looks ahead, or it would not be bounded.
+fn frames_of(consensus: &str) -> usize {
+    if consensus == "consensus_fixed_lag" { 60 } else { 12 }
+}
+
 /// All lines, with at most `most` frames each.
 pub fn all(most: usize) -> Vec<Row> {
     let mut rows = Vec::new();
@@ -72,9 +77,10 @@ pub fn all(most: usize) -> Vec<Row> {
                 add(kernel.name, "odd", ODD_WORK, 4, false, python, None);
             }
             "consensus" | "consensus_fixed_lag" => {
-                add(kernel.name, "240p", WORK, 12, false, python, Some(5.0));
-                add(kernel.name, "240p_real", WORK, 12, true, python, Some(5.0));
-                add(kernel.name, "odd", ODD_WORK, 12, false, python, None);
+                let frames = frames_of(kernel.name);
+                add(kernel.name, "240p", WORK, frames, false, python, Some(5.0));
+                add(kernel.name, "240p_real", WORK, frames, true, python, Some(5.0));
+                add(kernel.name, "odd", ODD_WORK, frames, false, python, None);
             }
             _ => {
                 add(kernel.name, "1080p", HD, 60, false, python, None);
@@ -83,12 +89,12 @@ pub fn all(most: usize) -> Vec<Row> {
         }
     }
     for name in ["consensus", "consensus_fixed_lag"] {
-        add(name, "240p", WORK, 12, false, Against::OneThread, Some(1.7));
+        add(name, "240p", WORK, frames_of(name), false, Against::OneThread, Some(1.7));
     }
     for kernel in KERNELS {
         let (label, size, frames) = match kernel.name {
             "flow" => ("480p", DAVIS, 4),
-            "consensus" | "consensus_fixed_lag" => ("240p", WORK, 12),
+            "consensus" | "consensus_fixed_lag" => ("240p", WORK, frames_of(kernel.name)),
             // As many as against NumPy; median too, for which these are not too many.
             "mask_moving_average" | "mask_median" | "mask_iou" | "mask_dice" => ("1080p", HD, 300),
             _ => ("1080p", HD, 60),

@@ -11,6 +11,17 @@ pub(crate) fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnc
     (a(), b())
 }
 
+/// What `work` makes of each item, in order.
+pub(crate) fn map<T: Sync, U: Send>(items: &[T], work: impl Fn(&T) -> U + Sync + Send) -> Vec<U> {
+    #[cfg(feature = "parallel")]
+    {
+        use rayon::prelude::*;
+        items.par_iter().map(work).collect()
+    }
+    #[cfg(not(feature = "parallel"))]
+    items.iter().map(work).collect()
+}
+
 /// Calls `work(y, row)` for every row of the plane, in any order.
 pub(crate) fn rows<T: Send>(plane: &mut Plane<T>, work: impl Fn(usize, &mut [T]) + Sync) {
     let width = plane.width();

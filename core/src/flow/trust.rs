@@ -15,11 +15,25 @@ pub const TRUSTED: f32 = 0.3;
 /// # Panics
 /// When the four planes are not of one size.
 pub fn trust(flow: &Flow, reverse: &Flow, from: &Plane<Rgb>, to: &Plane<Rgb>, sigma: f32) -> Plane<f32> {
+    trust_filled_up(flow, reverse, &fill_up(from), &fill_up(to), sigma)
+}
+
+/// A fourth value of 0, so that a pixel fills a vector register.
+pub(crate) fn fill_up(frame: &Plane<Rgb>) -> Plane<[u8; 4]> {
+    frame.map(|&[r, g, b]| [r, g, b, 0])
+}
+
+/// As [`trust`], of frames made by [`fill_up`].
+pub(crate) fn trust_filled_up(
+    flow: &Flow,
+    reverse: &Flow,
+    from: &Plane<[u8; 4]>,
+    to: &Plane<[u8; 4]>,
+    sigma: f32,
+) -> Plane<f32> {
     let size = flow.size();
     assert_eq!([reverse.size(), from.size(), to.size()], [size; 3], "flow and frames must be of one size");
     let color_scale = 0.5 / (sigma * sigma);
-    // A fourth value of 0 fills a vector register.
-    let to = to.map(|&[r, g, b]| [r, g, b, 0]);
     let mut values = Plane::filled(size.0, size.1, 0.0);
     parallel::rows(&mut values, |y, row| judge(row, flow, reverse, y, from.row(y), to.data(), color_scale));
     values
@@ -32,7 +46,7 @@ vectorised! {
         flow: &Flow,
         reverse: &Flow,
         y: usize,
-        from: &[Rgb],
+        from: &[[u8; 4]],
         to: &[[u8; 4]],
         color_scale: f32,
     ) {

@@ -124,7 +124,7 @@ impl Consensus {
     /// Takes frames from the first fusion through the decision to the second.
     fn pass_on(&mut self, joint: Vec<Vec<Joint>>) {
         let seen: Vec<Vec<Plane<u8>>> =
-            joint.iter().map(|frame| frame.iter().map(|class| near(&class.probability)).collect()).collect();
+            parallel::map(&joint, |frame| frame.iter().map(|class| near(&class.probability)).collect());
         if self.appearances.is_empty() {
             let window = || Window { appearance: Appearance::new(), before: 0 };
             self.appearances.resize_with(joint.first().map_or(0, Vec::len), window);
@@ -143,13 +143,14 @@ impl Consensus {
             }
             let held = self.held.pop_front().expect("a filter gives no more than it took");
             let decided = frame.iter().zip(&mut self.appearances).map(|(class, window)| {
-                let odds = held.colors.as_ref().map(|colors| (colors, window.appearance.odds()));
+                let odds = || held.colors.as_ref().map(|colors| (colors, window.appearance.odds()));
+                let (disputed, odds) = parallel::join(|| near(&class.disagreement), odds);
                 window.before += 1;
                 if window.before > WINDOW {
                     window.appearance.pop();
                     window.before -= 1;
                 }
-                decide(class, odds)
+                decide(class, &disputed, odds)
             });
             let own = Own { classes: decided.collect(), motion: held.motion };
             let fused = self.second.push(own);
@@ -210,12 +211,11 @@ fn weighted(plane: &Plane<u8>) -> Plane<[u8; 2]> {
     own
 }
 
-/// Joint probabilities with ½ as the dividing line where frames disagree; `odds` are [`Appearance::odds`] and the
-/// colours to read them at.
-fn decide(joint: &Joint, odds: Option<(&Plane<u16>, Vec<f32>)>) -> Plane<[u8; 2]> {
-    let Joint { probability, disagreement } = joint;
+/// Joint probabilities with ½ as the dividing line where frames disagree, and their weights; `disputed` is the largest
+/// disagreement nearby, `odds` are [`Appearance::odds`] and the colours to read them at.
+fn decide(joint: &Joint, disputed: &Plane<u8>, odds: Option<(&Plane<u16>, Vec<f32>)>) -> Plane<[u8; 2]> {
+    let probability = &joint.probability;
     let (width, height) = probability.size();
-    let disputed = near(disagreement);
     let mut colored = probability.clone();
     if let Some((colors, odds)) = odds {
         let odds = odds.first_chunk().expect("a number for each colour");
