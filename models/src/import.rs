@@ -44,6 +44,7 @@ pub struct Contents {
 }
 
 /// The weights of a network that is known here, whole and of the right shapes.
+#[derive(Clone)]
 pub struct Weights {
     state: StateDict,
     contents: Contents,

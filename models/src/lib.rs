@@ -10,6 +10,7 @@
 //! - `net`: the networks, one file each; they differ in layers and in how frames go in and logits come out.
 //! - `weights`: state dictionaries, from safetensors or PyTorch files, under the names torchvision gives.
 //! - `import`: files of weights as people have them, recognised and checked. `manifest`: the networks there are.
+//! - [`logistic`], [`calibration`]: a classifier's last layer trained, and its confidence put right.
 //! - `device`: which processor, and why.
 //! - `input`, `output`: frames to the network's input; logits to probabilities. `pillow`: how torchvision scales.
 //!
@@ -33,6 +34,8 @@
 //! # fn main() {}
 //! ```
 
+#[cfg(not(target_arch = "wasm32"))]
+pub mod calibration;
 mod classifier;
 mod cpu;
 mod device;
@@ -40,6 +43,8 @@ mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod import;
 mod input;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod logistic;
 #[cfg(not(target_arch = "wasm32"))]
 mod manifest;
 mod net;

@@ -190,6 +190,53 @@ pub enum Error {
         /// The hash of what was written.
         expected: String,
     },
+    /// A file of weights cannot be used.
+    #[error("{name}: {error}")]
+    Weights {
+        /// Its name.
+        name: String,
+        /// Why. Told in this message, so it is no `source` that would be told again.
+        error: steadymask_models::Error,
+    },
+    /// A folder of pictures does not make a classifier, or none with an honest score.
+    #[error("cannot train on {folder}: {detail}", folder = folder.display())]
+    Training {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong, by name and number.
+        detail: String,
+    },
+    /// No classifier answers a question about a car.
+    #[error(
+        "there is no network for the {question}; take yours in with: steadymask models import {usual}.pth, put {usual}.pth \
+         here, make one with steadymask train-classifier, or do without: --{question} none"
+    )]
+    NoClassifier {
+        /// Which question.
+        question: &'static str,
+        /// What its network is called where no name is given.
+        usual: String,
+    },
+    /// The classes of a classifier are not the answers to the question.
+    #[error(
+        "the network for the {question} tells apart {found} (expected {good} and {bad}); name its classes by number: \
+         steadymask models import FILE --classes {good},{bad}"
+    )]
+    Answers {
+        /// Which question.
+        question: &'static str,
+        /// Its classes.
+        found: String,
+        /// The good answer.
+        good: &'static str,
+        /// The bad one.
+        bad: &'static str,
+    },
+    /// The car alone was to be looked at.
+    #[error(
+        "no car was found in the picture, so there is nothing to look at; leave --car-only away to judge all of it"
+    )]
+    NoCar,
     /// A file cannot be fetched.
     #[error("cannot fetch {url}: {reason}")]
     Download {
@@ -235,7 +282,10 @@ impl Error {
             Self::Picture { .. } => "picture",
             Self::Ffmpeg { .. } => "ffmpeg",
             Self::Io { .. } => "io",
-            Self::NoHome { .. } | Self::NotKept { .. } | Self::Altered { .. } => "model",
+            Self::NoHome { .. } | Self::NotKept { .. } | Self::Altered { .. } | Self::Weights { .. } => "model",
+            Self::NoClassifier { .. } | Self::Answers { .. } => "no_classifier",
+            Self::NoCar => "no_car",
+            Self::Training { .. } => "training",
             Self::Download { .. } => "download",
             Self::Cancelled => "cancelled",
         }

@@ -10,10 +10,12 @@
 //! - [`library`], [`download`]: networks besides the one built in. [`logits`]: a network's own numbers, for anyone to
 //!   check.
 //! - [`source`], [`evidence`], [`masks`]: what goes in; masks go out, too. [`evaluate`]: masks against ground truth.
+//! - [`cars`]: photographs of cars judged by a person's own classifiers; [`training`] makes such.
 //! - [`video`]: ffmpeg and ffprobe as child processes. [`picture`]: PNG and JPEG files.
 //! - [`job`]: what the server does for whom, on disk. [`http`]: the interface to it, one file a resource.
 //! - [`cli`]: one file a command.
 
+pub mod cars;
 pub mod cli;
 pub mod download;
 mod error;
@@ -28,6 +30,7 @@ pub mod picture;
 pub mod propose;
 pub mod run;
 pub mod source;
+pub mod training;
 pub mod video;
 
 pub use error::{Error, Result};

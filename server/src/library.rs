@@ -111,7 +111,7 @@ impl Library {
             classes: classes.to_vec(),
             parameters: contents.parameters,
             size: bytes.len() as u64,
-            sha256: hex(&Sha256::digest(&bytes)),
+            sha256: sha256_of(&bytes),
             source: source.into(),
             source_sha256: source_sha256.into(),
         };
@@ -260,6 +260,11 @@ pub fn sha256(path: &Path) -> Result<String> {
             count => hasher.update(&chunk[..count]),
         }
     }
+}
+
+/// The SHA-256 of bytes, in lower-case hexadecimal.
+pub fn sha256_of(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,7 +1,7 @@
 //! Pictures on disk: frames in, masks in and out.
 
 use std::{
-    io::{BufReader, Cursor, Write},
+    io::{BufRead, BufReader, Cursor, Seek, Write},
     path::{Path, PathBuf},
 };
 
@@ -32,10 +32,28 @@ pub fn files_in(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
 /// # Errors
 /// [`Error::Io`] and [`Error::Picture`].
 pub fn read_rgb(path: &Path) -> Result<Plane<Rgb>> {
-    let unreadable = |e: image::ImageError| Error::Picture { name: name_of(path), detail: e.to_string() };
     let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
     let reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(Error::io("read", path))?;
+    decode(reader, &name_of(path))
+}
+
+/// The same of a file that came over the network, by its name.
+///
+/// # Errors
+/// [`Error::Picture`].
+pub fn rgb_of(bytes: &[u8], name: &str) -> Result<Plane<Rgb>> {
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+    decode(reader.map_err(|e| Error::Picture { name: name.into(), detail: e.to_string() })?, name)
+}
+
+fn decode(reader: ImageReader<impl BufRead + Seek>, name: &str) -> Result<Plane<Rgb>> {
+    let unreadable = |e: image::ImageError| Error::Picture { name: name.into(), detail: e.to_string() };
     let mut decoder = reader.into_decoder().map_err(unreadable)?;
+    let (width, height) = decoder.dimensions();
+    // Before memory is taken for it.
+    if width.max(height) as usize > Plane::<Rgb>::MAX_SIDE {
+        return Err(steadymask_core::Error::Size { width: width as usize, height: height as usize }.into());
+    }
     let orientation = decoder.orientation().map_err(unreadable)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
     picture.apply_orientation(orientation);

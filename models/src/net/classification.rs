@@ -207,7 +207,8 @@ impl Layers {
 pub(crate) struct Network {
     pub(crate) architecture: &'static Architecture,
     layers: Layers,
-    /// Name of the last layer.
+    /// Name of the last layer, for who would put another in its place.
+    #[cfg(not(target_arch = "wasm32"))]
     pub(crate) last: String,
 }
 
@@ -227,7 +228,12 @@ impl Network {
         let last = architecture.last(weights);
         let layers = (architecture.load)(&mut loader, &last)?;
         loader.finish()?;
-        Ok(Self { architecture, layers, last })
+        Ok(Self {
+            architecture,
+            layers,
+            #[cfg(not(target_arch = "wasm32"))]
+            last,
+        })
     }
 
     /// How many classes it tells apart.

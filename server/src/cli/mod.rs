@@ -1,5 +1,7 @@
 //! The command line: arguments in, exit status out; one file a command.
 
+mod analyze;
+mod calibrate;
 mod evaluate;
 mod model;
 mod models;
@@ -7,6 +9,7 @@ mod progress;
 mod segment;
 mod serve;
 mod stabilize;
+mod train_classifier;
 
 use std::process::ExitCode;
 
@@ -27,6 +30,9 @@ enum Command {
     Stabilize(stabilize::Args),
     Segment(segment::Args),
     Evaluate(evaluate::Args),
+    Analyze(analyze::Args),
+    TrainClassifier(train_classifier::Args),
+    Calibrate(calibrate::Args),
     Models(models::Args),
     Serve(serve::Args),
 }
@@ -41,6 +47,9 @@ pub fn main() -> ExitCode {
         Command::Stabilize(args) => stabilize::run(args),
         Command::Segment(args) => segment::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Analyze(args) => analyze::run(args),
+        Command::TrainClassifier(args) => train_classifier::run(args),
+        Command::Calibrate(args) => calibrate::run(args),
         Command::Models(args) => models::run(args),
         Command::Serve(args) => serve::run(args),
     };

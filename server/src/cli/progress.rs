@@ -31,6 +31,8 @@ pub(super) fn cancel_on_interrupt() -> anyhow::Result<CancelToken> {
 /// Progress on standard error: a bar on a terminal, else a line every few seconds.
 pub(super) struct Meter {
     bar: ProgressBar,
+    /// What is counted.
+    unit: &'static str,
     plain: bool,
     last: Mutex<Duration>,
 }
@@ -39,15 +41,20 @@ impl Meter {
     const PLAIN_INTERVAL: Duration = Duration::from_secs(2);
 
     pub(super) fn new(frames: usize) -> Self {
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} frames  {msg}");
-        let bar = ProgressBar::new(frames as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, plain: !std::io::stderr().is_terminal(), last: Mutex::default() }
+        Self::counting(frames, "frames")
+    }
+
+    /// A meter of so many things that are called so.
+    pub(super) fn counting(total: usize, unit: &'static str) -> Self {
+        let style = ProgressStyle::with_template(&format!("{{bar:30}} {{pos}}/{{len}} {unit}  {{msg}}"));
+        let bar = ProgressBar::new(total as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, unit, plain: !std::io::stderr().is_terminal(), last: Mutex::default() }
     }
 
     pub(super) fn show(&self, progress: Progress) {
         let Progress { frames_done, frames_total, elapsed } = progress;
         let left = progress.eta_seconds().unwrap_or(0.0).ceil();
-        let rate = format!("{:.1} frames/s, {left:.0} s left", progress.speed());
+        let rate = format!("{:.1} {}/s, {left:.0} s left", progress.speed(), self.unit);
         self.bar.set_length(frames_total as u64);
         self.bar.set_position(frames_done as u64);
         self.bar.set_message(rate.clone());
@@ -56,7 +63,7 @@ impl Meter {
             && (elapsed >= *last + Self::PLAIN_INTERVAL || frames_done == frames_total)
         {
             *last = elapsed;
-            eprintln!("{frames_done}/{frames_total} frames, {rate}");
+            eprintln!("{frames_done}/{frames_total} {}, {rate}", self.unit);
         }
     }
 

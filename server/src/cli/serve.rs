@@ -11,10 +11,13 @@ use steadymask_models::{DeviceChoice, Segmenter, block_on};
 use tokio::net::TcpListener;
 use tracing_subscriber::{Layer, filter::LevelFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
+use super::analyze::Networks;
 use crate::{
-    Error, http,
+    Error,
+    cars::Analyzer,
+    http,
     job::{Jobs, Store},
-    library::Segmenters,
+    library::{Library, Segmenters},
     video,
 };
 
@@ -42,6 +45,11 @@ pub struct Args {
     /// Where the network runs: auto, cpu or webgpu.
     #[arg(long, default_value = "auto", value_name = "NAME")]
     device: DeviceChoice,
+    #[command(flatten)]
+    cars: Networks,
+    /// Serve POST /analyze and GET /health on this port, too, as 5000; 0 takes a free one.
+    #[arg(long, value_name = "PORT")]
+    analyze_port: Option<u16>,
 }
 
 /// Runs the command until it is asked to stop.
@@ -61,6 +69,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Some(folder) => Some((folder, runtime.block_on(listen(args.host, args.site_port, "--site-port"))?)),
         None => None,
     };
+    let analyzer_listener = match args.analyze_port {
+        Some(port) => Some(runtime.block_on(listen(args.host, port, "--analyze-port"))?),
+        None => None,
+    };
     let store = Store::open(&args.data)?;
     let log = store.log_file();
     let log = OpenOptions::new().create(true).append(true).open(&log).map_err(Error::io("write", &log))?;
@@ -73,16 +85,29 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let (model, device) = (segmenter.info().clone(), segmenter.device().clone());
     tracing::info!(model = model.name, device = device.name, reason = device.reason, "network loaded");
     let jobs = Jobs::start(store, Segmenters::new(segmenter, args.device))?;
-    let app = http::App { jobs: jobs.clone(), model, device, max_upload: args.max_upload.saturating_mul(1 << 20) };
+    let analyzer = analyzer(&args.cars, args.device)?;
+    let max_upload = args.max_upload.saturating_mul(1 << 20);
+    let app = http::App { jobs: jobs.clone(), model, device, max_upload, analyzer };
 
     let mut out = std::io::stdout();
     writeln!(out, "API   http://{}", api_listener.local_addr()?)?;
     if let Some((_, listener)) = &site {
         writeln!(out, "Page  http://{}", listener.local_addr()?)?;
     }
+    if let Some(listener) = &analyzer_listener {
+        writeln!(out, "Cars  http://{}", listener.local_addr()?)?;
+    }
     out.flush()?;
     let served = runtime.block_on(async {
-        let api = axum::serve(api_listener, http::api(app)).with_graceful_shutdown(asked_to_stop());
+        let cars = async {
+            match analyzer_listener {
+                Some(listener) => {
+                    axum::serve(listener, http::cars(app.clone())).with_graceful_shutdown(asked_to_stop()).await
+                }
+                None => Ok(()),
+            }
+        };
+        let api = axum::serve(api_listener, http::api(app.clone())).with_graceful_shutdown(asked_to_stop());
         let page = async {
             match site {
                 Some((folder, listener)) => {
@@ -91,11 +116,26 @@ pub fn run(args: Args) -> anyhow::Result<()> {
                 None => Ok(()),
             }
         };
-        tokio::try_join!(async { api.await }, page).context("the server failed")
+        tokio::try_join!(async { api.await }, page, cars).context("the server failed")
     });
     tracing::info!("stopping");
     jobs.stop();
     served.map(drop)
+}
+
+/// What judges cars, where there is a network for it. It has a segmentation network of its own: that of the jobs is at
+/// work for minutes.
+fn analyzer(networks: &Networks, device: DeviceChoice) -> anyhow::Result<Option<http::SharedAnalyzer>> {
+    let classifiers = networks.open_those_there(&Library::open()?)?;
+    if classifiers.is_empty() {
+        tracing::info!("no networks for cars are here: POST /analyze will say so");
+        return Ok(None);
+    }
+    for (question, classifier) in &classifiers {
+        tracing::info!(question = question.name(), model = classifier.info().name, "classifier loaded");
+    }
+    let analyzer = Analyzer::new(classifiers, block_on(Segmenter::embedded(device))?)?;
+    Ok(Some(http::SharedAnalyzer::new(analyzer)))
 }
 
 async fn listen(host: IpAddr, port: u16, flag: &str) -> anyhow::Result<TcpListener> {

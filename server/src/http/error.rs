@@ -73,6 +73,7 @@ impl From<Error> for Problem {
             | Error::NoFrames { .. }
             | Error::Rotation { .. }
             | Error::FrameSize { .. }
+            | Error::NoCar
             | Error::Picture { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

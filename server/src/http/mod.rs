@@ -1,5 +1,6 @@
 //! The HTTP interface: one file a resource, each with its `router()`. Every error is JSON: see [`Problem`].
 
+mod analyze;
 mod classes;
 mod error;
 mod frames;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 
 use crate::job::{Job, Jobs};
 
+pub use analyze::SharedAnalyzer;
 pub use error::Problem;
 
 /// What the handlers share.
@@ -38,6 +40,8 @@ pub struct App {
     pub device: DeviceReport,
     /// Largest upload in bytes.
     pub max_upload: u64,
+    /// What judges cars, where there is a network for it.
+    pub analyzer: Option<SharedAnalyzer>,
 }
 
 /// The interface of the video server.
@@ -51,6 +55,7 @@ pub fn api(app: App) -> Router {
         .merge(frames::router())
         .merge(classes::router())
         .merge(models::router())
+        .merge(analyze::router())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address takes another method")
@@ -59,6 +64,14 @@ pub fn api(app: App) -> Router {
         // The page, and anyone's, is served from another origin.
         .layer(CorsLayer::permissive())
         .with_state(app)
+}
+
+/// The interface of the car analyzer alone, for those who expect it on a port of its own.
+pub fn cars(app: App) -> Router {
+    let nothing = async || analyze::Failure::new(StatusCode::NOT_FOUND, "there is nothing at this address");
+    let method = async || analyze::Failure::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes another method");
+    let router = analyze::router().fallback(nothing).method_not_allowed_fallback(method);
+    router.layer(CorsLayer::permissive()).with_state(app)
 }
 
 /// A folder of static files, which are sent compressed where a `.br` lies beside them.

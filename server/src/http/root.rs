@@ -29,6 +29,8 @@ async fn describe(State(app): State<App>) -> impl IntoResponse {
             "frames": "/api/frames/{job_id}/{type}/{num}",
             "classes": "/api/classes",
             "models": "/api/models",
+            "analyze": "/analyze",
+            "health": "/health",
             "job": "/api/job/{job_id}",
         },
     }))
