@@ -40,6 +40,9 @@ impl std::str::FromStr for Framing {
 }
 
 impl Framing {
+    /// How many times as long as wide a picture may be whose middle is shown.
+    const LONGEST: usize = 32;
+
     /// The size to which a picture of `width`×`height` is scaled, and where in it the square begins.
     fn place(self, (width, height): (usize, usize), architecture: &Architecture) -> ((usize, usize), (usize, usize)) {
         let Architecture { side, resized, .. } = *architecture;
@@ -56,17 +59,24 @@ impl Framing {
     }
 
     /// The square that the network is shown.
-    fn frame<'a>(self, picture: &'a Plane<Rgb>, architecture: &Architecture) -> Cow<'a, Plane<Rgb>> {
+    ///
+    /// # Errors
+    /// [`Error::PictureShape`] for a picture so long that its middle alone would take up memory without end.
+    fn frame<'a>(self, picture: &'a Plane<Rgb>, architecture: &Architecture) -> Result<Cow<'a, Plane<Rgb>>> {
         let side = architecture.side;
+        let (width, height) = picture.size();
+        if self == Self::Middle && width.max(height) > Self::LONGEST * width.min(height) {
+            return Err(Error::PictureShape { width, height, longest: Self::LONGEST });
+        }
         let ((width, height), (left, top)) = self.place(picture.size(), architecture);
         let scaled = match picture.size() == (width, height) {
             true => Cow::Borrowed(picture),
             false => Cow::Owned(pillow::bilinear(picture, width, height)),
         };
         if (width, height) == (side, side) {
-            return scaled;
+            return Ok(scaled);
         }
-        Cow::Owned(Plane::from_fn(side, side, |x, y| scaled.get(left + x, top + y)))
+        Ok(Cow::Owned(Plane::from_fn(side, side, |x, y| scaled.get(left + x, top + y))))
     }
 }
 
@@ -235,7 +245,7 @@ impl Classifier {
     /// The logits of each picture, one a class. Pictures may differ in size.
     ///
     /// # Errors
-    /// [`Error::DeviceFailed`] and [`Error::Garbage`].
+    /// [`Error::PictureShape`]; [`Error::DeviceFailed`] and [`Error::Garbage`].
     pub fn logits(&self, pictures: &[&Plane<Rgb>]) -> Result<Vec<Vec<f32>>> {
         self.each(pictures, Self::LOGITS)
     }
@@ -243,7 +253,7 @@ impl Classifier {
     /// What the last layer of the network is given for each picture: [`Self::features_len`] numbers.
     ///
     /// # Errors
-    /// [`Error::DeviceFailed`] and [`Error::Garbage`].
+    /// [`Error::PictureShape`]; [`Error::DeviceFailed`] and [`Error::Garbage`].
     pub fn features(&self, pictures: &[&Plane<Rgb>]) -> Result<Vec<Vec<f32>>> {
         self.each(pictures, Self::FEATURES)
     }
@@ -264,7 +274,7 @@ impl Classifier {
     /// all, and takes [`Self::SQUARES`]² of them.
     ///
     /// # Errors
-    /// [`Error::ClassId`]; [`Error::DeviceFailed`] and [`Error::Garbage`].
+    /// [`Error::ClassId`], [`Error::PictureShape`]; [`Error::DeviceFailed`] and [`Error::Garbage`].
     pub fn heat_map(&self, picture: &Plane<Rgb>, class: usize) -> Result<HeatMap> {
         let last = self.info.classes.len() - 1;
         if class > last {
@@ -272,7 +282,7 @@ impl Classifier {
         }
         let architecture = self.architecture;
         let (side, squares) = (architecture.side, Self::SQUARES);
-        let whole = self.card.framing.frame(picture, architecture);
+        let whole = self.card.framing.frame(picture, architecture)?;
         let color = architecture.normalization.mean.map(|mean| (mean * 255.0).round() as u8);
         let edge = |step: usize| step * side / (squares + 1);
         let covered: Vec<Plane<Rgb>> =
@@ -319,7 +329,7 @@ impl Classifier {
         let mut all = Vec::with_capacity(pictures.len());
         for batch in pictures.chunks(Self::BATCH) {
             let framed = batch.iter().map(|picture| self.card.framing.frame(picture, self.architecture));
-            all.extend(self.run(framed.collect(), output)?);
+            all.extend(self.run(framed.collect::<Result<_>>()?, output)?);
         }
         Ok(all)
     }

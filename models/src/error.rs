@@ -115,6 +115,16 @@ pub enum Error {
         /// The name that was given.
         value: String,
     },
+    /// The middle of a picture of this shape is not shown.
+    #[error("a picture of {width}×{height} has no middle to show (expected at most {longest} times as long as wide)")]
+    PictureShape {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// How many times as long as wide it may be.
+        longest: usize,
+    },
     /// The frames of a batch differ in size.
     #[error(
         "frame {index} of the batch is {width}×{height}, but the first is {expected_width}×{expected_height}; a batch is of one size"

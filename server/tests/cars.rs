@@ -109,6 +109,8 @@ fn a_folder_of_pictures_becomes_a_classifier_with_an_honest_score() {
 
     let info = TRAINED.say(&["models", "info", "condition.safetensors"]);
     assert!(info.succeeds().out.contains("a classifier") && info.out.contains("intact, damaged"), "{}", info.out);
+    let info = TRAINED.say(&["models", "info", "cleanliness_model"]);
+    assert!(info.succeeds().out.contains("calibrated on 60 pictures: temperature "), "{}", info.out);
     TRAINED.say(&["models", "verify"]).succeeds();
 
     // The same pictures and seed give the same file.
@@ -255,6 +257,11 @@ fn what_cannot_be_judged_is_said_as_json() {
     };
     picture::write_rgb(&place.path("plain.png"), &paint(801, false)).expect("a picture");
     std::fs::write(place.path("torn.jpg"), b"no picture").expect("a file");
+    // Of any shape.
+    picture::write_rgb(&place.path("long.png"), &Plane::filled(4000, 3, [200, 10, 10])).expect("a picture");
+    picture::write_rgb(&place.path("dot.png"), &Plane::filled(1, 1, [200, 10, 10])).expect("a picture");
+    assert_eq!(answers(place.say(&["analyze", "long.png", "dot.png"]).succeeds()).len(), 2);
+    fails(&["long.png", "--framing", "middle"], &["a picture of 4000×3 has no middle to show"]);
     fails(&["missing.png"], &["cannot read missing.png", "No such file"]);
     fails(&["torn.jpg"], &["torn.jpg"]);
     fails(&["plain.png", "--car-only"], &["no car was found", "--car-only"]);

@@ -342,8 +342,13 @@ fn heat_shows_where_the_verdict_comes_from() {
     };
     assert!(map.greatest > 0.0 && mean(0, 80) > 20.0 * mean(220, 300), "{} {}", mean(0, 80), mean(220, 300));
     assert_eq!(classifier.heat_map(&picture, 2), Err(Error::ClassId { id: 2, last: 1 }));
+    // Of what is very long there is no middle, but all of it can be squeezed.
+    let long = Plane::filled(9000, 2, gray);
+    assert!(classifier.logits(&[&long]).is_ok());
     // What the network is not shown has no part in it.
-    let map = classifier.with_framing(Framing::Middle).heat_map(&picture, 1).expect("sound weights");
+    let classifier = classifier.with_framing(Framing::Middle);
+    assert_eq!(classifier.logits(&[&long]), Err(Error::PictureShape { width: 9000, height: 2, longest: 32 }));
+    let map = classifier.heat_map(&picture, 1).expect("sound weights");
     assert!((0..200).all(|y| map.fall.get(0, y) == 0.0 && map.fall.get(299, y) == 0.0));
     assert!(map.greatest > 0.0);
 }

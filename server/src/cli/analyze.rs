@@ -122,13 +122,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     told
 }
 
-/// Inputs that could not be judged; why was told for each.
+/// That inputs could not be judged; why was told for each, as JSON.
 #[derive(Debug, thiserror::Error)]
-#[error("{failed} of {total} could not be judged")]
-struct Failed {
-    failed: usize,
-    total: usize,
-}
+#[error("{0}")]
+struct Failed(String);
 
 fn failure(error: &anyhow::Error) -> Value {
     json!({ "error": format!("{error:#}") })
@@ -175,13 +172,13 @@ fn judge_all(args: &Args) -> anyhow::Result<()> {
         }
     };
     let several = args.inputs.len() > 1;
-    let mut failed = 0;
+    let mut reasons = Vec::new();
     for input in &args.inputs {
         let mut answer = match judge(input) {
             Ok(answer) => answer,
             Err(error) if matches!(error.downcast_ref(), Some(Error::Cancelled)) => return Err(error),
             Err(error) => {
-                failed += 1;
+                reasons.push(format!("{error:#}"));
                 failure(&error)
             }
         };
@@ -194,7 +191,14 @@ fn judge_all(args: &Args) -> anyhow::Result<()> {
             print(&answer)?;
         }
     }
-    if failed > 0 { Err(Failed { failed, total: args.inputs.len() }.into()) } else { Ok(()) }
+    match (reasons.pop(), several) {
+        (None, _) => Ok(()),
+        (Some(reason), false) => Err(Failed(reason).into()),
+        (Some(_), true) => {
+            let (failed, total) = (reasons.len() + 1, args.inputs.len());
+            Err(Failed(format!("{failed} of {total} could not be judged")).into())
+        }
+    }
 }
 
 fn print(answer: &Value) -> anyhow::Result<()> {

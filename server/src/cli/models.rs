@@ -5,7 +5,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use steadymask_models::{Contents, EMBEDDED, Entry, Input, Manifest, Task, Weights};
+use steadymask_models::{Calibration, Card, Contents, EMBEDDED, Entry, Input, Manifest, Task, Weights};
 
 use super::progress::{self, ByteMeter};
 use crate::{
@@ -217,7 +217,8 @@ fn info(network: &str, manifest: &Manifest, library: &Library) -> anyhow::Result
         }
         let weights = Weights::open(path).with_context(|| network.to_owned())?;
         let classes = format!("classes: {}\n", weights.contents().classes.join(", "));
-        return Ok(describe(weights.contents()) + &classes);
+        let card = weights.card().map(|card| format!("confidence: {}\n", confidence(card)));
+        return Ok(describe(weights.contents()) + &classes + &card.unwrap_or_default());
     }
     let mut text = format!("{network}\n");
     let mut line = |name: &str, value: &str| text += &format!("  {name:<13} {value}\n");
@@ -239,6 +240,9 @@ fn info(network: &str, manifest: &Manifest, library: &Library) -> anyhow::Result
                 line("architecture", &record.architecture);
                 line("classes", &record.classes.join(", "));
                 line("from", &record.source);
+            }
+            if record.task == Task::Classification {
+                line("confidence", &confidence(library.classifier(network)?.card()));
             }
             line("parameters", &record.parameters.to_string());
             line("made from", &format!("a file with SHA-256 {}", record.source_sha256));
@@ -310,6 +314,19 @@ fn describe(contents: &Contents) -> String {
         text += &format!("; {left_out} other tensors left out");
     }
     text + "\n"
+}
+
+/// How far a classifier's confidence can be taken at its word.
+fn confidence(card: &Card) -> String {
+    match &card.calibration {
+        None => "the network's own, not calibrated".into(),
+        Some(Calibration { pictures, error_before, error_after }) => format!(
+            "calibrated on {pictures} pictures: temperature {:.3}, expected error {:.1} % (before: {:.1} %)",
+            card.temperature,
+            100.0 * error_after,
+            100.0 * error_before
+        ),
+    }
 }
 
 fn kept(record: &Record) -> String {

@@ -33,7 +33,7 @@ const AT_A_TIME: usize = 2;
 
 pub(super) fn router() -> Router<App> {
     Router::new()
-        .route("/analyze", post(analyze))
+        .route("/analyze", post(analyze).fallback(async || method()))
         .layer(DefaultBodyLimit::max(LARGEST + (64 << 10)))
         .route("/health", get(async || Json(json!({ "status": "OK" }))))
 }
@@ -77,6 +77,11 @@ impl From<MultipartError> for Failure {
             status => Self::new(status, error.body_text()),
         }
     }
+}
+
+/// Said of another method than an address takes.
+pub(super) fn method() -> Failure {
+    Failure::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes another method")
 }
 
 fn too_large() -> Failure {
@@ -135,7 +140,10 @@ async fn judge(app: App, name: String, bytes: Bytes, car_only: bool) -> Result<A
     };
     tokio::task::spawn_blocking(work).await.map_err(broken)?.map_err(|error: Error| {
         let status = match &error {
-            Error::Picture { .. } | Error::Core(_) | Error::NoCar => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::Picture { .. }
+            | Error::Core(_)
+            | Error::NoCar
+            | Error::Model(steadymask_models::Error::PictureShape { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if status.is_server_error() {

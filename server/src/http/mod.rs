@@ -69,8 +69,7 @@ pub fn api(app: App) -> Router {
 /// The interface of the car analyzer alone, for those who expect it on a port of its own.
 pub fn cars(app: App) -> Router {
     let nothing = async || analyze::Failure::new(StatusCode::NOT_FOUND, "there is nothing at this address");
-    let method = async || analyze::Failure::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes another method");
-    let router = analyze::router().fallback(nothing).method_not_allowed_fallback(method);
+    let router = analyze::router().fallback(nothing).method_not_allowed_fallback(async || analyze::method());
     router.layer(CorsLayer::permissive()).with_state(app)
 }
 
