@@ -8,6 +8,7 @@ use steadymask_core::{Plane, Rgb};
 use crate::{
     Error, ModelInfo, Result,
     cpu::{Engine, Width},
+    input::{Scaling, scaled},
     net::{
         Batch,
         classification::{Architecture, Network},
@@ -159,7 +160,7 @@ impl Card {
 /// How the verdict on a picture hangs on its parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatMap {
-    /// By how much the class's log-odds fall when that part of the picture is covered, at the picture's size; 0 where the
+    /// By how much the class's log-odds fall when that part of the picture is blurred, at the picture's size; 0 where the
     /// network sees nothing.
     pub fall: Plane<f32>,
     /// The greatest of these, without sign.
@@ -182,8 +183,10 @@ impl Classifier {
     const FEATURES: usize = 1;
     /// Pictures that the network sees at once.
     const BATCH: usize = 8;
-    /// Covering squares along a side; neighbours overlap by half, so each is two steps wide.
+    /// Blurred squares along a side; neighbours overlap by half, so each is two steps wide.
     const SQUARES: usize = 7;
+    /// Pixels along a side of the picture from which the blurred one is made.
+    const COARSE: usize = 8;
 
     /// Loads a classifier from the bytes of a safetensors file; which one, the names of its tensors tell.
     ///
@@ -269,9 +272,9 @@ impl Classifier {
         softmax(&scaled)
     }
 
-    /// Covers one square of the picture after the other with the mean colour of what the network was trained on, and tells
-    /// by how much the log-odds of `class` fall. That needs nothing of the network but its answers, so it is the same for
-    /// all, and takes [`Self::SQUARES`]² of them.
+    /// Blurs one square of the picture after the other until only its colours are left, and tells by how much the log-odds
+    /// of `class` fall. That needs nothing of the network but its answers, so it is the same for all, and takes
+    /// [`Self::SQUARES`]² of them.
     ///
     /// # Errors
     /// [`Error::ClassId`], [`Error::PictureShape`]; [`Error::DeviceFailed`] and [`Error::Garbage`].
@@ -283,18 +286,26 @@ impl Classifier {
         let architecture = self.architecture;
         let (side, squares) = (architecture.side, Self::SQUARES);
         let whole = self.card.framing.frame(picture, architecture)?;
-        let color = architecture.normalization.mean.map(|mean| (mean * 255.0).round() as u8);
-        let edge = |step: usize| step * side / (squares + 1);
-        let covered: Vec<Plane<Rgb>> =
-            (0..squares * squares)
-                .map(|square| {
-                    let (column, row) = (square % squares, square / squares);
-                    let inside = |value: usize, step: usize| (edge(step)..edge(step + 2)).contains(&value);
-                    Plane::from_fn(side, side, |x, y| {
-                        if inside(x, column) && inside(y, row) { color } else { whole.get(x, y) }
+        let coarse = scaled(&whole, (Self::COARSE, Self::COARSE), Scaling::Area);
+        let coarse = scaled(&coarse, (side, side), Scaling::Area);
+        let step = side as f64 / (squares + 1) as f64;
+        // Whole within half a step of the middle, fading to nothing at one: an edge would be something to see.
+        let cover = |pixel: usize, square: usize| {
+            let away = ((pixel as f64 + 0.5) / step - (square + 1) as f64).abs();
+            (2.0 - 2.0 * away).clamp(0.0, 1.0) as f32
+        };
+        let covered: Vec<Plane<Rgb>> = (0..squares * squares)
+            .map(|square| {
+                let (column, row) = (square % squares, square / squares);
+                Plane::from_fn(side, side, |x, y| {
+                    let (part, from, to) = (cover(x, column) * cover(y, row), whole.get(x, y), coarse.get(x, y));
+                    std::array::from_fn(|c| {
+                        let (from, to) = (f32::from(from[c]), f32::from(to[c]));
+                        (from + (to - from) * part).round() as u8
                     })
                 })
-                .collect();
+            })
+            .collect();
         let odds = |logits: &Vec<f32>| log_odds(&self.probabilities(logits), class);
         let squared: Vec<_> = std::iter::once(whole.as_ref()).chain(&covered).map(Cow::Borrowed).collect();
         let logits = self.run(squared, Self::LOGITS)?;
@@ -304,7 +315,6 @@ impl Classifier {
 
         // Between the middles of the squares the fall is interpolated; beyond the outermost it is theirs.
         let ((width, height), (left, top)) = self.card.framing.place(picture.size(), architecture);
-        let step = side as f64 / (squares + 1) as f64;
         let along = |pixel: usize, pixels: usize, scaled: usize, start: usize| {
             let place = (pixel as f64 + 0.5) * scaled as f64 / pixels as f64 - start as f64;
             let on_grid = (place / step - 1.0).clamp(0.0, (squares - 1) as f64);

@@ -121,7 +121,7 @@ impl Normalization {
 }
 
 /// The frame at another size.
-fn scaled(frame: &Plane<Rgb>, (width, height): (usize, usize), scaling: Scaling) -> Cow<'_, Plane<Rgb>> {
+pub(crate) fn scaled(frame: &Plane<Rgb>, (width, height): (usize, usize), scaling: Scaling) -> Cow<'_, Plane<Rgb>> {
     if frame.size() == (width, height) {
         return Cow::Borrowed(frame);
     }

@@ -330,7 +330,7 @@ fn a_classifier_is_found_in_a_checkpoint() {
 
 #[test]
 fn heat_shows_where_the_verdict_comes_from() {
-    // A colour on the left alone: covering it changes the answer, covering the right does not.
+    // Something on the left alone: blurring it changes the answer, blurring the right does not.
     let classifier = Classifier::load(&weights(listed("resnet18")), None).expect("a known network");
     let gray = [124, 116, 104];
     let picture = Plane::from_fn(300, 200, |x, y| if x < 80 { [(x * 9) as u8, (y * 5) as u8, 20] } else { gray });

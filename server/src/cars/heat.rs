@@ -12,7 +12,7 @@ const FULL: f32 = 1.0;
 /// How much of a pixel the strongest tint takes.
 const STRENGTH: f32 = 0.7;
 
-/// The picture in gray, its parts tinted by what covering them does to the verdict.
+/// The picture in gray, its parts tinted by what blurring them does to the verdict.
 ///
 /// # Panics
 /// When the map is of another picture.

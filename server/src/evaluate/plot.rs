@@ -74,9 +74,32 @@ pub fn over_frames(title: &str, axis: &str, lines: &[Line<'_>]) -> String {
                 .label(line.name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
         }
-        legend!(chart, SeriesLabelPosition::LowerRight);
+        legend!(chart, free_corner(lines, frames));
         area.present()
     })
+}
+
+/// The corner with the fewest values of lines over so many frames; below on the right where several are free.
+fn free_corner(lines: &[Line<'_>], frames: usize) -> SeriesLabelPosition {
+    // What a legend takes, generously, as shares of the plot.
+    const WIDTH: f64 = 0.4;
+    const HEIGHT: f64 = 0.3;
+    let places = |line: &'_ Line<'_>| {
+        line.values.iter().enumerate().map(|(i, &y)| (i as f64 / (frames - 1) as f64, y)).collect::<Vec<_>>()
+    };
+    let points: Vec<(f64, f64)> = lines.iter().flat_map(places).collect();
+    let taken = |right: bool, upper: bool| {
+        let beside = |share: f64, far: bool, size: f64| if far { share > 1.0 - size } else { share < size };
+        points.iter().filter(|(x, y)| beside(*x, right, WIDTH) && beside(*y, upper, HEIGHT)).count()
+    };
+    let corners = [
+        (SeriesLabelPosition::LowerRight, taken(true, false)),
+        (SeriesLabelPosition::UpperRight, taken(true, true)),
+        (SeriesLabelPosition::UpperLeft, taken(false, true)),
+        (SeriesLabelPosition::LowerLeft, taken(false, false)),
+    ];
+    let least = corners.iter().map(|(_, taken)| *taken).min();
+    corners.into_iter().find(|(_, taken)| Some(*taken) == least).map_or(SeriesLabelPosition::LowerRight, |(at, _)| at)
 }
 
 /// A point with words beside it.
