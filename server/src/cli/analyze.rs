@@ -131,8 +131,11 @@ fn failure(error: &anyhow::Error) -> Value {
     json!({ "error": format!("{error:#}") })
 }
 
+/// What judges an input.
+type Judge<'a> = Box<dyn Fn(&Path) -> anyhow::Result<Value> + 'a>;
+
 fn judge_all(args: &Args) -> anyhow::Result<()> {
-    let judge: Box<dyn Fn(&Path) -> anyhow::Result<Value>> = match &args.server {
+    let judge: Judge<'_> = match &args.server {
         Some(url) => {
             let car_only = args.car_only;
             Box::new(move |input| ask(url, input, car_only))
