@@ -31,7 +31,7 @@ fn paint(seed: usize, dirty: bool) -> Plane<Rgb> {
     let color = |from: usize| -> [usize; 3] { std::array::from_fn(|c| 60 + noise(seed, from + c) % 190) };
     let (above, below) = (color(2), color(5));
     Plane::from_fn(width, height, |x, y| {
-        let spatter = dirty && noise(seed, 100 + (x / 4) + 400 * (y / 4)) % 3 == 0;
+        let spatter = dirty && noise(seed, 100 + (x / 4) + 400 * (y / 4)).is_multiple_of(3);
         let mix = |c: usize| (above[c] * (height - y) + below[c] * y) / height;
         if spatter { [96, 70, 40] } else { std::array::from_fn(|c| mix(c) as u8) }
     })
