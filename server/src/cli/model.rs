@@ -5,6 +5,24 @@ use steadymask_models::{DeviceChoice, EMBEDDED, Manifest, Segmenter, block_on};
 
 use crate::library::Library;
 
+/// Which network, and where it runs.
+#[derive(clap::Args)]
+pub(super) struct ModelArgs {
+    /// The network: a name that `steadymask models list` shows, or a .safetensors file [default: the one built in].
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Where the network runs: auto, cpu or webgpu.
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    device: DeviceChoice,
+}
+
+impl ModelArgs {
+    /// As [`open`].
+    pub(super) fn open(&self) -> anyhow::Result<Segmenter> {
+        open(self.model.as_deref(), self.device)
+    }
+}
+
 /// Loads the network of that name, or of a `.safetensors` file; without a name the one built in. Says which, and where
 /// it runs.
 ///

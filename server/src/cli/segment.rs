@@ -2,10 +2,9 @@ use std::{io::Write, path::PathBuf};
 
 use anyhow::Context;
 use steadymask_core::Settings;
-use steadymask_models::DeviceChoice;
 
 use super::{
-    model,
+    model::ModelArgs,
     progress::{self, Meter},
 };
 use crate::{
@@ -23,9 +22,8 @@ pub struct Args {
     /// Where `probabilities/` or `logits/` goes; created where it is not there.
     #[arg(short, long, value_name = "FOLDER")]
     out: PathBuf,
-    /// The network: a name that `steadymask models list` shows, or a .safetensors file [default: the one built in].
-    #[arg(long, value_name = "NAME")]
-    model: Option<String>,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Write the network's own numbers instead of probabilities: a NumPy file a frame, 32-bit floats,
     /// `[classes, height, width]` at the network's resolution, all classes, frames prepared as the network's authors do.
     #[arg(long, conflicts_with_all = ["classes", "work_side"])]
@@ -36,9 +34,6 @@ pub struct Args {
     /// Short side in pixels of the probabilities: 64 to 1080.
     #[arg(long, default_value_t = Settings::default().work_side, value_name = "PIXELS")]
     work_side: u32,
-    /// Where the network runs: auto, cpu or webgpu.
-    #[arg(long, default_value = "auto", value_name = "NAME")]
-    device: DeviceChoice,
 }
 
 /// Runs the command.
@@ -50,7 +45,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     settings.validate()?;
     video::require_tools()?;
     let source = Source::open(&args.input)?;
-    let segmenter = model::open(args.model.as_deref(), args.device)?;
+    let segmenter = args.model.open()?;
     segmenter.class_ids(&settings.classes)?;
     let cancel = progress::cancel_on_interrupt()?;
     let meter = Meter::new(source.frames());

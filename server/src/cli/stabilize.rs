@@ -6,10 +6,10 @@ use steadymask_core::{
     auto::{MARGIN, Proposal, Reason},
     metric::SummaryMetrics,
 };
-use steadymask_models::{DeviceChoice, DeviceReport};
+use steadymask_models::DeviceReport;
 
 use super::{
-    model,
+    model::ModelArgs,
     progress::{self, Meter},
 };
 use crate::{
@@ -70,17 +70,13 @@ pub struct Args {
     /// Masks or probabilities in place of the network, of any size: a folder of PNG, named as the frames or, for a
     /// video, 00000.png, 00001.png … (gray, palette, or one colour a class); a folder of such folders, one a class;
     /// COCO or YouTube-VIS JSON with run lengths; NPY or NPZ; a mask video. See docs/formats.md.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", conflicts_with = "model")]
     masks: Option<PathBuf>,
     /// Formats to write beside `masks/`: png, palette, color, probability, coco, coco-results, youtube-vis, npz, video.
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     export: Vec<Export>,
-    /// The network: a name that `steadymask models list` shows, or a .safetensors file [default: the one built in].
-    #[arg(long, value_name = "NAME", conflicts_with = "masks")]
-    model: Option<String>,
-    /// Where the network runs: auto, cpu or webgpu.
-    #[arg(long, default_value = "auto", value_name = "NAME")]
-    device: DeviceChoice,
+    #[command(flatten)]
+    model: ModelArgs,
 }
 
 fn look_ahead(text: &str) -> Result<LookAhead, String> {
@@ -123,7 +119,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let evidence = match &args.masks {
         Some(path) => Evidence::Masks(Masks::open(path, &source)?),
         None => {
-            segmenter = model::open(args.model.as_deref(), args.device)?;
+            segmenter = args.model.open()?;
             Evidence::Network(&segmenter)
         }
     };

@@ -51,12 +51,7 @@ pub struct Line<'a> {
 pub fn over_frames(title: &str, axis: &str, lines: &[Line<'_>]) -> String {
     let frames = lines.iter().map(|line| line.values.len()).max().unwrap_or(0).max(2);
     svg(|area| {
-        let mut chart = ChartBuilder::on(&area)
-            .caption(title, (FONT, FONT_SIZE + 5))
-            .margin(10)
-            .x_label_area_size(38)
-            .y_label_area_size(52)
-            .build_cartesian_2d(0..frames - 1, 0.0..1.0)?;
+        let mut chart = framed(&area, title).build_cartesian_2d(0..frames - 1, 0.0..1.0)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -148,12 +143,7 @@ pub fn scatter(title: &str, axes: [&str; 2], groups: &Groups<'_>, points: &[Poin
     let x = span(points.iter().map(|point| point.x));
     let y = span(points.iter().map(|point| point.y));
     svg(|area| {
-        let mut chart = ChartBuilder::on(&area)
-            .caption(title, (FONT, FONT_SIZE + 5))
-            .margin(10)
-            .x_label_area_size(38)
-            .y_label_area_size(52)
-            .build_cartesian_2d(x.clone(), y.clone())?;
+        let mut chart = framed(&area, title).build_cartesian_2d(x.clone(), y.clone())?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -255,6 +245,13 @@ impl Places {
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
+
+/// A chart with its title, and room for what its axes say.
+fn framed<'a, 'b>(area: &'a Area<'b>, title: &str) -> ChartBuilder<'a, 'static, SVGBackend<'b>> {
+    let mut chart = ChartBuilder::on(area);
+    chart.caption(title, (FONT, FONT_SIZE + 5)).margin(10).x_label_area_size(38).y_label_area_size(52);
+    chart
+}
 
 /// The SVG that `draw` draws on white.
 fn svg(draw: impl FnOnce(Area<'_>) -> Drawn) -> String {
