@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use crate::run::{cargo, command, output, root, step, target_folder};
-use crate::tools;
+use crate::tools::{self, WASM};
 
 /// Builds the kernels natively and for WASM, installs the rivals, and lets them take turns. `flags` are those of the
 /// program in `bench/`.
@@ -13,11 +13,10 @@ pub fn everything(flags: &[&str]) -> Result<()> {
     tools::for_measuring()?;
     let package = ["build", "--release", "--package", "steadymask-bench"];
     step("building the kernels", cargo(&package))?;
-    const TARGET: &str = "wasm32-unknown-unknown";
-    step("building the kernels for WASM", cargo(&[&package[..], &["--lib", "--target", TARGET]].concat()))?;
+    step("building the kernels for WASM", cargo(&[&package[..], &["--lib", "--target", WASM]].concat()))?;
     let folder = target_folder().join("bench");
     let mut bindings = command("wasm-bindgen", &["--target", "nodejs", "--out-dir"]);
-    bindings.arg(folder.join("wasm")).arg(target_folder().join(TARGET).join("release/steadymask_bench.wasm"));
+    bindings.arg(folder.join("wasm")).arg(target_folder().join(WASM).join("release/steadymask_bench.wasm"));
     step("making them callable from Node", bindings)?;
     let python = python("python", "bench/requirements.txt", "NumPy and OpenCV")?;
     let mut bench = command(target_folder().join("release/steadymask-bench"), flags);

@@ -4,6 +4,9 @@ use anyhow::{Result, bail};
 
 use crate::run::{cargo, command, find, output, root, step};
 
+/// What the page is built for.
+pub const WASM: &str = "wasm32-unknown-unknown";
+
 /// Trunk's version. 0.22 needs a newer compiler than `rust-toolchain.toml` pins.
 const TRUNK: &str = "0.21.14";
 
@@ -56,16 +59,15 @@ pub fn crate_binary(program: &str, package: &str, version: &str, flags: &[&str])
 }
 
 fn wasm_target() -> Result<()> {
-    const TARGET: &str = "wasm32-unknown-unknown";
-    let libraries = output(command("rustc", &["--print", "target-libdir", "--target", TARGET]));
+    let libraries = output(command("rustc", &["--print", "target-libdir", "--target", WASM]));
     if libraries.is_some_and(|folder| std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some())) {
-        eprintln!("✓ the {TARGET} target is there");
+        eprintln!("✓ the {WASM} target is there");
         return Ok(());
     }
     if find("rustup").is_none() {
-        bail!("the {TARGET} target is missing and there is no rustup to add it: install it from https://rustup.rs");
+        bail!("the {WASM} target is missing and there is no rustup to add it: install it from https://rustup.rs");
     }
-    step("adding the WASM target", command("rustup", &["target", "add", TARGET]))
+    step("adding the WASM target", command("rustup", &["target", "add", WASM]))
 }
 
 /// Installs Debian packages for the programs that are missing: `(program, package)`.
