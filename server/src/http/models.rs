@@ -2,7 +2,7 @@
 
 use axum::{Json, Router, extract::State, response::IntoResponse, routing::get};
 use serde_json::{Value, json};
-use steadymask_models::{ModelInfo, Task};
+use steadymask_models::ModelInfo;
 
 use super::{App, Problem, blocking};
 
@@ -17,7 +17,7 @@ async fn list(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
     let kept = blocking(move || app.jobs.kept_models()).await??;
     let others = kept
         .into_iter()
-        .filter(|record| record.name != name && record.task == Task::Segmentation)
+        .filter(|record| record.name != name)
         .map(|record| json!({ "name": record.name, "architecture": record.architecture, "classes": record.classes }));
     Ok(Json(std::iter::once(own).chain(others).collect::<Vec<Value>>()))
 }
