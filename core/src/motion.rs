@@ -23,7 +23,7 @@ pub struct MotionEstimator {
     color_sigma: f32,
     /// One for each direction.
     search: [DenseInverseSearch; 2],
-    previous: Option<(Plane<[u8; 4]>, FlowFrame)>,
+    previous: Option<(Plane<[f32; 4]>, FlowFrame)>,
 }
 
 impl MotionEstimator {

@@ -19,16 +19,16 @@ pub fn trust(flow: &Flow, reverse: &Flow, from: &Plane<Rgb>, to: &Plane<Rgb>, si
 }
 
 /// A fourth value of 0, so that a pixel fills a vector register.
-pub(crate) fn fill_up(frame: &Plane<Rgb>) -> Plane<[u8; 4]> {
-    frame.map(|&[r, g, b]| [r, g, b, 0])
+pub(crate) fn fill_up(frame: &Plane<Rgb>) -> Plane<[f32; 4]> {
+    frame.map(|&[r, g, b]| [r, g, b, 0].map(f32::from))
 }
 
 /// As [`trust`], of frames made by [`fill_up`].
 pub(crate) fn trust_filled_up(
     flow: &Flow,
     reverse: &Flow,
-    from: &Plane<[u8; 4]>,
-    to: &Plane<[u8; 4]>,
+    from: &Plane<[f32; 4]>,
+    to: &Plane<[f32; 4]>,
     sigma: f32,
 ) -> Plane<f32> {
     let size = flow.size();
@@ -46,8 +46,8 @@ vectorised! {
         flow: &Flow,
         reverse: &Flow,
         y: usize,
-        from: &[[u8; 4]],
-        to: &[[u8; 4]],
+        from: &[[f32; 4]],
+        to: &[[f32; 4]],
         color_scale: f32,
     ) {
         let mut taps = Taps::new(flow.size());
@@ -67,7 +67,7 @@ vectorised! {
                 let gap = (u + back_u) * (u + back_u) + (v + back_v) * (v + back_v);
                 let length = (u * u + v * v) + (back_u * back_u + back_v * back_v);
                 let tolerance = 0.01 * length + 0.5;
-                let difference = [r - f32::from(from[i][0]), g - f32::from(from[i][1]), b - f32::from(from[i][2])];
+                let difference = [r - from[i][0], g - from[i][1], b - from[i][2]];
                 let color = (difference[0].abs() + difference[1].abs() + difference[2].abs()) / 3.0;
                 values[i] = exp(-0.5 * gap / tolerance - color_scale * color * color);
             }

@@ -217,12 +217,14 @@ vectorised! {
         let pieces = sums.chunks_mut(AT_A_TIME).zip(own.chunks(AT_A_TIME)).zip(trust.chunks(AT_A_TIME));
         for (start, ((sums, own), trust)) in (0..).step_by(AT_A_TIME).zip(pieces) {
             taps.find(flow, start, y, sums.len());
-            for (i, ((sum, &own), &trust)) in sums.iter_mut().zip(own).zip(trust).enumerate() {
+            for (sum, &own) in sums.iter_mut().zip(own) {
+                *sum = parts(own);
+            }
+            for (i, (sum, &trust)) in sums.iter_mut().zip(trust).enumerate() {
                 let carried = taps.read(i, there);
                 let share = decay * trust;
-                let own: [f32; N] = parts(own);
                 for k in 0..N {
-                    sum[k] = own[k] + share * carried[k];
+                    sum[k] += share * carried[k];
                 }
             }
         }
