@@ -9,7 +9,7 @@ use steadymask_bench::{Content, Job, MARGIN};
 use steadymask_core::simd::{self, Level};
 use steadymask_core::{Plane, flow};
 
-use crate::machine::Machine;
+use crate::machine::{self, Machine};
 use crate::memory::Memory;
 use crate::rival::Rival;
 use crate::rows::{self, Against, Row};
@@ -22,6 +22,8 @@ pub struct Timed {
     pub turns: Turns,
     /// How far the two sums of results are apart, as a share of the larger.
     pub disagreement: f64,
+    /// For lines with two threads: the most that they could do, by [`machine::two_threads`], measured right after.
+    pub limit: Option<f64>,
 }
 
 /// Mean end-point errors on one motion, in pixels.
@@ -132,11 +134,15 @@ impl<'a> Bench<'a> {
             }
         };
         simd::limit(Level::Avx512);
+        let limit = match row.against {
+            Against::OneThread => Some(machine::two_threads(patience, one, two)?),
+            _ => None,
+        };
         let our_sum = two.install(|| job.check());
         let disagreement = (our_sum - their_sum).abs() / our_sum.abs().max(their_sum.abs()).max(1e-9);
         let (low, high) = turns.spread();
         eprintln!("{:36} {:8.2} ({low:.2} to {high:.2}), sums apart by {disagreement:.1e}", row.name, turns.ratio());
-        Ok(Timed { row, turns, disagreement })
+        Ok(Timed { row, turns, disagreement, limit })
     }
 
     fn bytes(&mut self, row: &Row) -> Result<Vec<u8>> {

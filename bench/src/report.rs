@@ -71,8 +71,22 @@ of one.
             "## {title}\n\n| what | frames | {ours} ms a frame | {theirs} ms a frame | ratio | spread | target | \
              | GB/s | of memory | apart |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
         );
-        rows.into_iter().for_each(|timed| line(&mut page, timed, machine.copy));
+        rows.iter().for_each(|timed| line(&mut page, timed, machine.copy));
         page.push('\n');
+        let limited = rows.iter().filter_map(|timed| Some((timed, timed.limit?)));
+        let limits = limited.map(|(timed, limit)| {
+            format!(
+                "- `{}`: right after it, two threads that share nothing did {limit:.2} times the work of one; the line \
+                 has {:.0} % of that.\n",
+                timed.row.name,
+                100.0 * timed.turns.ratio() / limit,
+            )
+        });
+        let limits: String = limits.collect();
+        if !limits.is_empty() {
+            page.push_str(&limits);
+            page.push('\n');
+        }
     }
     if !results.flow_errors.is_empty() {
         page.push_str(

@@ -34,7 +34,7 @@ impl Overlap {
     /// [`Error::FrameSize`](crate::Error::FrameSize) when the sizes differ.
     pub fn of_planes(a: &Plane<u8>, b: &Plane<u8>, threshold: u8) -> Result<Self> {
         check_frame_size(0, b.size(), a.size())?;
-        Ok(Self::from_counts(over([a, b].map(Plane::data), threshold)))
+        Ok(Self::from_counts(pair_over([a, b], threshold)))
     }
 
     /// [`Self::of_neighbours`] for the pixels over `threshold` in planes of values.
@@ -42,8 +42,8 @@ impl Overlap {
     /// # Errors
     /// [`Error::FrameSize`](crate::Error::FrameSize) when a plane is of another size than the first.
     pub fn of_neighbouring_planes(planes: &[Plane<u8>], threshold: u8) -> Result<Vec<Self>> {
-        let pair = |planes: [&Plane<u8>; 2]| over(planes.map(Plane::data), threshold);
-        neighbours(planes, Plane::size, pair, |planes| over(planes.map(Plane::data), threshold))
+        let many = |planes: [&Plane<u8>; FRAMES]| over(planes.map(Plane::data), threshold);
+        neighbours(planes, Plane::size, |pair| pair_over(pair, threshold), many)
     }
 
     /// From the pixels of the first frame and of the second, each with those in it and in the frame before.
@@ -116,6 +116,13 @@ fn neighbours<T>(
 
 /// Pixels counted side by side, each in a byte: those of the target's widest vectors.
 const LANES: usize = if cfg!(target_arch = "x86_64") { 64 } else { 16 };
+
+/// [`over`] for two planes. The first is given twice: the loop for three vectorises everywhere, in WASM that for two
+/// does not.
+fn pair_over([a, b]: [&Plane<u8>; 2], threshold: u8) -> [[usize; 2]; 2] {
+    let [_, first, second] = over([a, a, b].map(Plane::data), threshold);
+    [first, second]
+}
 
 vectorised! {
     /// How many values are over `threshold` in each of these, and at the same place in both it and the one before.
