@@ -279,7 +279,8 @@ fn in_words(answer: &Value, input: &Path) -> String {
     for question in Question::ALL {
         let name = question.name();
         if let (Some(word), Some(confidence)) = (answer[name].as_str(), answer[format!("{name}Confidence")].as_f64()) {
-            text += &format!("  {name:<12} {word}, {:.0} %\n", 100.0 * confidence);
+            // Nothing is certain: what rounds to it is told as a little less.
+            text += &format!("  {name:<12} {word}, {:.1} %\n", (100.0 * confidence).min(99.9));
         }
     }
     let car = &answer["car"];
