@@ -50,7 +50,10 @@ mod manifest;
 mod net;
 mod output;
 mod pillow;
+mod remarks;
 mod segmenter;
+#[cfg(feature = "train")]
+pub mod train;
 mod weights;
 
 pub use classifier::{Calibration, Card, Classifier, Framing, HeatMap, log_odds};

@@ -12,6 +12,19 @@ pub(crate) enum Alignment {
     HalfPixel,
 }
 
+impl Alignment {
+    /// Where on a grid of `grid` logits the point `pixel` of an input of `input` pixels lies, pixel centres and logits at
+    /// whole numbers: 0 to `grid − 1`.
+    pub(crate) fn place(self, pixel: f64, input: usize, grid: usize) -> f64 {
+        let (input, logits) = (input as f64, grid as f64);
+        let on_grid = match self {
+            Self::Corners => pixel * (logits - 1.0) / (input - 1.0),
+            Self::HalfPixel => (pixel + 0.5) * logits / input - 0.5,
+        };
+        on_grid.clamp(0.0, logits - 1.0)
+    }
+}
+
 /// The logits of a batch.
 ///
 /// # Shapes
@@ -88,6 +101,25 @@ impl Logits {
         }
         planes
     }
+
+    /// The logits of frame `index` at the size `(width, height)`, interpolated bilinearly: class by class, row by row.
+    #[cfg(feature = "train")]
+    pub(crate) fn at_pixels(&self, index: usize, (width, height): (usize, usize)) -> Vec<f32> {
+        let [_, classes, grid_height, grid_width] = self.shape;
+        let places = grid_height * grid_width;
+        let columns = taps(self.alignment, width, self.input.0, grid_width);
+        let rows = taps(self.alignment, height, self.input.1, grid_height);
+        let mut values = Vec::with_capacity(classes * width * height);
+        for grid in self.values[index * classes * places..(index + 1) * classes * places].chunks_exact(places) {
+            for tap in &rows {
+                let [above, below] = [tap.first, tap.second].map(|y| &grid[y * grid_width..(y + 1) * grid_width]);
+                let line: Vec<f32> = above.iter().zip(below).map(|(a, b)| a + (b - a) * tap.weight).collect();
+                let between = |tap: &Tap| line[tap.first] + (line[tap.second] - line[tap.first]) * tap.weight;
+                values.extend(columns.iter().map(between));
+            }
+        }
+        values
+    }
 }
 
 /// Between which two logits a pixel lies, and the weight of the second: 0 to 1.
@@ -100,16 +132,12 @@ struct Tap {
 
 /// One tap for each of `frame` pixels, which the network saw as `input` pixels and answered with `grid` logits.
 fn taps(alignment: Alignment, frame: usize, input: usize, grid: usize) -> Vec<Tap> {
-    let (per_frame_pixel, input, logits) = (input as f64 / frame as f64, input as f64, grid as f64);
+    let per_frame_pixel = input as f64 / frame as f64;
     (0..frame)
         .map(|i| {
             // Where the middle of the pixel lies on the input, pixel centres at whole numbers.
             let on_input = (i as f64 + 0.5) * per_frame_pixel - 0.5;
-            let on_grid = match alignment {
-                Alignment::Corners => on_input * (logits - 1.0) / (input - 1.0),
-                Alignment::HalfPixel => (on_input + 0.5) * logits / input - 0.5,
-            };
-            let on_grid = on_grid.clamp(0.0, logits - 1.0);
+            let on_grid = alignment.place(on_input, input, grid);
             let first = on_grid.floor();
             let second = (first as usize + 1).min(grid - 1);
             Tap { first: first as usize, second, weight: (on_grid - first) as f32 }

@@ -7,6 +7,7 @@ use crate::{
     device,
     net::{Architecture, Batch, Network, OnBurn},
     output::Logits,
+    remarks::Remarks,
     weights::StateDict,
 };
 
@@ -69,6 +70,7 @@ enum Placed {
 pub struct Segmenter {
     architecture: &'static Architecture,
     network: Placed,
+    remarks: Remarks,
     report: DeviceReport,
     info: ModelInfo,
 }
@@ -110,16 +112,18 @@ impl Segmenter {
 
     async fn load(weights: &StateDict, name: Option<&str>, choice: DeviceChoice) -> Result<Self> {
         let network = Network::load(weights)?;
+        let remarks = Remarks::of(weights, network.classes())?;
         let info = ModelInfo {
             name: name.unwrap_or(network.architecture.name).into(),
             architecture: network.architecture.name,
             parameters: weights.parameters(),
-            classes: class_names(network.classes()),
+            classes: remarks.classes.clone().unwrap_or_else(|| class_names(network.classes())),
         };
         let architecture = network.architecture;
         let on_cpu = Self {
             architecture,
             network: Placed::Cpu(Engine::new(network.graph(), Width::best())),
+            remarks,
             report: DeviceReport::cpu(""),
             info,
         };
@@ -128,6 +132,7 @@ impl Segmenter {
                 let on_gpu = Self {
                     architecture,
                     network: Placed::Gpu(OnBurn::new(network.graph(), gpu.device)),
+                    remarks: on_cpu.remarks.clone(),
                     report: gpu.report,
                     info: on_cpu.info.clone(),
                 };
@@ -186,7 +191,8 @@ impl Segmenter {
         }
 
         let input_size = self.architecture.preparation.sides.of_frame(size.0, size.1);
-        let Batch { values, shape } = self.forward(frames, input_size).await?;
+        let Batch { mut values, shape } = self.forward(frames, input_size).await?;
+        self.remarks.temper(&mut values, shape);
         let logits = Logits { values, shape, alignment: self.architecture.alignment, input: input_size };
         Ok((0..frames.len()).map(|index| logits.probabilities(index, size, class_ids)).collect())
     }

@@ -20,7 +20,21 @@ pub fn everything() -> Result<()> {
             clips.join("classes.json").display()
         );
     }
+    reliability(&data)?;
     let mut measure = cargo(&["run", "--release", "--package", "steadymask-server", "--example", "quality", "--"]);
     measure.arg(clips).arg(root());
     step("measuring every method on ten clips (about ten minutes)", measure)
+}
+
+/// Measures the network inside the program on pictures that were kept out of its training, where they are at hand.
+fn reliability(data: &std::path::Path) -> Result<()> {
+    let packs = ["voc-pack.zip", "extra-pack.zip"].map(|name| data.join(name));
+    if let Some(missing) = packs.iter().find(|pack| !pack.is_file()) {
+        eprintln!("leaving the network's own scores as they are: {} is missing", missing.display());
+        return Ok(());
+    }
+    let mut measure = cargo(&["run", "--release", "--package", "steadymask-models", "--features", "train"]);
+    measure.args(["--bin", "train", "--", "--evaluate-only", "--unlabelled", "photo-", "--data"]).arg(&packs[0]);
+    measure.arg("--data").arg(&packs[1]).arg("--out").arg(root().join("docs/quality/network"));
+    step("measuring the network on single pictures (about five minutes, after building it for training)", measure)
 }

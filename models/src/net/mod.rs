@@ -113,6 +113,17 @@ impl Network {
         Ok(Self { architecture, layers })
     }
 
+    /// The default network, and the names of its convolutions in the order of its graph.
+    #[cfg(feature = "train")]
+    pub(crate) fn named(weights: &StateDict) -> Result<(Self, Vec<String>)> {
+        let architecture = &deeplab_v3::ARCHITECTURE;
+        let mut loader = Loader::new(architecture.name, weights);
+        let layers = (architecture.load)(&mut loader)?;
+        let names = std::mem::take(&mut loader.taken);
+        loader.finish()?;
+        Ok((Self { architecture, layers }, names))
+    }
+
     /// How many classes it tells apart, the background among them.
     pub(crate) fn classes(&self) -> usize {
         self.layers.classes

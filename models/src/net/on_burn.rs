@@ -2,7 +2,7 @@
 
 use burn::tensor::{
     Device, Tensor, TensorData,
-    activation::{hard_sigmoid, hard_swish, relu, relu6, sigmoid, silu},
+    activation::{hard_sigmoid, hard_swish, relu, sigmoid, silu},
     module::{conv2d, interpolate, max_pool2d},
     ops::{ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions},
 };
@@ -33,6 +33,23 @@ impl OnDevice {
             options: ConvOptions::new([shape.stride; 2], [shape.padding(); 2], [shape.dilation; 2], shape.groups),
         }
     }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "train")]
+        if self.weight.is_tracked() {
+            return crate::train::gradient::conv2d(x, self.weight.clone(), self.bias.clone(), self.options.clone());
+        }
+        conv2d(x, self.weight.clone(), Some(self.bias.clone()), self.options.clone())
+    }
+}
+
+/// `min(max(x, 0), 6)`
+fn relu6(x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "train")]
+    if x.is_tracked() {
+        return crate::train::gradient::relu6(x);
+    }
+    burn::tensor::activation::relu6(x)
 }
 
 /// A network on one of burn's devices.
@@ -65,12 +82,34 @@ impl OnBurn {
     }
 }
 
+#[cfg(feature = "train")]
+impl OnBurn {
+    /// The network on the CPU with its graph of gradients, and the weight and bias of each convolution, in order.
+    pub(crate) fn tracked(graph: &Graph) -> (Self, Vec<(Tensor<4>, Tensor<1>)>) {
+        let device = Device::flex().autodiff();
+        let mut parameters = Vec::new();
+        let graph = graph.map(|conv| {
+            let OnDevice { weight, bias, options } = OnDevice::new(conv, &device);
+            let (weight, bias) = (weight.require_grad(), bias.require_grad());
+            parameters.push((weight.clone(), bias.clone()));
+            OnDevice { weight, bias, options }
+        });
+        (Self { graph, device }, parameters)
+    }
+
+    /// The first output, where it can be differentiated.
+    pub(crate) fn forward(&self, input: Batch) -> Tensor<4> {
+        let input = Tensor::from_data(TensorData::new(input.values, input.shape), &Device::flex());
+        self.graph.run(|op, values| step(op, values, &input), drop).swap_remove(0)
+    }
+}
+
 fn step(op: &Op<OnDevice>, values: &Values<Tensor<4>>, input: &Tensor<4>) -> Tensor<4> {
     let get = |value| values[value].clone();
     match op {
         Op::Input => input.clone(),
         Op::Conv { x, conv, add, activation } => {
-            let y = conv2d(get(*x), conv.weight.clone(), Some(conv.bias.clone()), conv.options.clone());
+            let y = conv.forward(get(*x));
             let y = match add {
                 Some(add) => y + get(*add),
                 None => y,

@@ -37,18 +37,29 @@ pub(crate) struct Loader<'a> {
     network: &'static str,
     weights: &'a StateDict,
     used: BTreeSet<String>,
+    /// Names of the convolutions with a bias, in the order in which they were taken.
+    #[cfg(feature = "train")]
+    pub(crate) taken: Vec<String>,
 }
 
 impl<'a> Loader<'a> {
     /// A loader for the network of that name.
     pub(crate) fn new(network: &'static str, weights: &'a StateDict) -> Self {
-        Self { network, weights, used: BTreeSet::new() }
+        Self {
+            network,
+            weights,
+            used: BTreeSet::new(),
+            #[cfg(feature = "train")]
+            taken: Vec::new(),
+        }
     }
 
     /// A convolution with a bias: `{name}.weight` and `{name}.bias`.
     pub(crate) fn conv(&mut self, name: &str, shape: ConvShape) -> Result<Conv> {
         let weight = self.kernel(name, shape)?.to_vec();
         let bias = self.vector(name, "bias", shape.outputs)?.to_vec();
+        #[cfg(feature = "train")]
+        self.taken.push(name.to_owned());
         Ok(Conv { shape, weight, bias })
     }
 

@@ -123,6 +123,24 @@ impl StateDict {
         self.tensors.get(name)
     }
 
+    /// The tensor of that name, to be changed.
+    #[cfg(feature = "train")]
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Array> {
+        self.tensors.get_mut(name)
+    }
+
+    /// All tensors, in alphabetical order of their names.
+    #[cfg(feature = "train")]
+    pub(crate) fn arrays(&self) -> impl Iterator<Item = (&str, &Array)> {
+        self.tensors.iter().map(|(name, array)| (name.as_str(), array))
+    }
+
+    /// Gives every tensor another name.
+    #[cfg(feature = "train")]
+    pub(crate) fn rename(&mut self, name: impl Fn(&str) -> String) {
+        self.tensors = std::mem::take(&mut self.tensors).into_iter().map(|(old, array)| (name(&old), array)).collect();
+    }
+
     /// Puts a tensor in the place of the one of that name.
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn set(&mut self, name: String, array: Array) {
@@ -170,17 +188,28 @@ impl StateDict {
     /// # Errors
     /// [`Error::Weights`] when there are no tensors of sound shapes.
     #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn to_safetensors(&self, (key, remark): (&str, &str)) -> Result<Vec<u8>> {
+    pub(crate) fn to_safetensors(&self, remark: (&str, &str)) -> Result<Vec<u8>> {
+        self.serialized(Dtype::F32, remark, |v| v.to_le_bytes().to_vec())
+    }
+
+    /// The same of 16-bit floats, to which the weights are rounded.
+    #[cfg(feature = "train")]
+    pub(crate) fn to_half_safetensors(&self, remark: (&str, &str)) -> Result<Vec<u8>> {
+        self.serialized(Dtype::F16, remark, |v| half::f16::from_f32(v).to_le_bytes().to_vec())
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn serialized(&self, dtype: Dtype, (key, remark): (&str, &str), write: fn(f32) -> Vec<u8>) -> Result<Vec<u8>> {
         let unwritable = |e: safetensors::SafeTensorError| Error::Weights { reason: e.to_string() };
         let bytes: Vec<(&String, &Array, Vec<u8>)> = self
             .tensors
             .iter()
-            .map(|(name, array)| (name, array, array.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+            .map(|(name, array)| (name, array, array.values.iter().flat_map(|&v| write(v)).collect()))
             .collect();
         let views = bytes
             .iter()
             .map(|(name, array, bytes)| {
-                let view = safetensors::tensor::TensorView::new(Dtype::F32, array.shape.clone(), bytes);
+                let view = safetensors::tensor::TensorView::new(dtype, array.shape.clone(), bytes);
                 Ok((name.as_str(), view.map_err(unwritable)?))
             })
             .collect::<Result<Vec<_>>>()?;

@@ -55,6 +55,7 @@ impl Page<'_> {
             );
         }
         text += &self.estimate();
+        text += &network(root);
         text += &format!(
             "\n## Clip by clip\n\n\
              {DEFAULT} against the raw masks: differences in J, F and F within 2 pixels, and by how much the flicker \
@@ -170,6 +171,20 @@ impl Page<'_> {
             table.push(std::iter::once(sequence.name.clone()).chain(cells).collect());
         }
         table
+    }
+}
+
+/// What `cargo xtask quality` measured of the network alone, where it had the pictures for it.
+fn network(root: &Path) -> String {
+    let folder = format!("{PICTURES}/network");
+    match std::fs::read_to_string(root.join(&folder).join("scores.md")) {
+        Ok(scores) => format!(
+            "\n## The network inside the program\n\n\
+             On single pictures that were kept out of its training, and how far its probabilities are to be believed: of \
+             all pixels given a class with a probability of 0.9, nine in ten should be of it.\n\n{scores}\n\
+             ![Reliability of the probabilities]({folder}/reliability.svg)\n"
+        ),
+        Err(_) => String::new(),
     }
 }
 
