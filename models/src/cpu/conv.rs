@@ -163,6 +163,35 @@ impl<'a> Task<'a> {
         Some(&map.data[at * map.stride..][..map.stride])
     }
 
+    /// What each tap of the kernel sees at a tile of places.
+    #[inline(always)]
+    fn see(&self, start: usize, rows: &mut Vec<[&'a [f32]; TILE]>) {
+        let ConvShape { kernel, stride, dilation, .. } = self.conv.shape;
+        let (map, last) = (self.x, self.places() - 1);
+        let Corner { picture, y, x } = self.corners[start];
+        let reach = ((kernel - 1) * dilation) as isize;
+        let right = x + ((TILE - 1) * stride) as isize;
+        let taps = (0..kernel).flat_map(|dy| (0..kernel).map(move |dx| (dy, dx)));
+        // Mostly all is inside, and the tile within a row.
+        let whole = y >= 0
+            && x >= 0
+            && y + reach < map.height as isize
+            && right + reach < map.width as isize
+            && start + TILE - 1 <= last
+            && self.corners[start + TILE - 1].x == right;
+        if whole {
+            let first = (picture * map.height + y as usize) * map.width + x as usize;
+            for (dy, dx) in taps {
+                let first = first + dilation * (dy * map.width + dx);
+                rows.push(from_fn(|t| &map.data[(first + t * stride) * map.stride..][..map.stride]));
+            }
+        } else {
+            for (dy, dx) in taps {
+                rows.push(from_fn(|t| self.seen((start + t).min(last), dy, dx).unwrap_or(&self.conv.zeros)));
+            }
+        }
+    }
+
     /// Copies what the row `dy` of the kernel sees at a place of the piece.
     #[inline(always)]
     fn gather(&self, place: usize, dy: usize, to: &mut [f32]) {
@@ -171,7 +200,8 @@ impl<'a> Task<'a> {
         if let (Some(_), Some(_), 1, true) = (left, right, dilation, self.x.stride == inputs) {
             let Corner { picture, y, x } = self.corners[place];
             let first = (picture * self.x.height + (y + dy as isize) as usize) * self.x.width + x as usize;
-            to.copy_from_slice(&self.x.data[first * inputs..][..kernel * inputs]);
+            // Too few for a call.
+            to.iter_mut().zip(&self.x.data[first * inputs..][..kernel * inputs]).for_each(|(to, from)| *to = *from);
         } else {
             for (dx, to) in to.chunks_exact_mut(inputs).enumerate() {
                 to.copy_from_slice(&self.seen(place, dy, dx).unwrap_or(&self.conv.zeros)[..inputs]);
@@ -189,10 +219,13 @@ impl<'a> Task<'a> {
         mut sums: [[V; N]; ROWS],
     ) {
         let at = |m: usize, n: usize| (place + m) * self.stride + channel + n * V::LANES;
+        // Loops over all rows, so that they are unrolled and the sums stay in registers.
         if let Some(add) = self.add {
-            for (m, sums) in sums.iter_mut().enumerate().take(count) {
-                for (n, sum) in sums.iter_mut().enumerate() {
-                    *sum = sum.add(V::load(&add[at(m, n)..]));
+            for m in 0..ROWS {
+                if m < count {
+                    for n in 0..N {
+                        sums[m][n] = sums[m][n].add(V::load(&add[at(m, n)..]));
+                    }
                 }
             }
         }
@@ -202,9 +235,11 @@ impl<'a> Task<'a> {
             ($($activation:ident),*) => {
                 match self.activation {
                     $(Activation::$activation => {
-                        for (m, sums) in sums.into_iter().enumerate().take(count) {
-                            for (n, sum) in sums.into_iter().enumerate() {
-                                activate(sum, Activation::$activation).store(&mut out[at(m, n)..]);
+                        for m in 0..ROWS {
+                            if m < count {
+                                for n in 0..N {
+                                    activate(sums[m][n], Activation::$activation).store(&mut out[at(m, n)..]);
+                                }
                             }
                         }
                     })*
@@ -316,15 +351,7 @@ impl Work for ByChannel<'_> {
             rows.clear();
             let tiles = (strip..places.min(strip + STRIP * TILE)).step_by(TILE);
             for start in tiles.clone() {
-                for (dy, dx) in (0..kernel).flat_map(|dy| (0..kernel).map(move |dx| (dy, dx))) {
-                    let mut row: [&[f32]; TILE] = [&conv.zeros; TILE];
-                    for (t, row) in row.iter_mut().enumerate() {
-                        if let Some(seen) = task.seen((start + t).min(places - 1), dy, dx) {
-                            *row = seen;
-                        }
-                    }
-                    rows.push(row);
-                }
+                task.see(start, &mut rows);
             }
             for column in (0..outputs).step_by(COLUMN) {
                 for (start, rows) in tiles.clone().zip(rows.chunks_exact(kernel * kernel)) {
