@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Card, Classifier, Error, Result,
     net::{self, Network, classification},
+    remarks::Remarks,
     segmenter::class_names,
     weights::{Array, StateDict},
 };
@@ -87,7 +88,9 @@ impl Weights {
             (network.architecture.name, Task::Classification, card.classes.clone(), Some(card))
         } else {
             let network = Network::load(&state)?;
-            (network.architecture.name, Task::Segmentation, class_names(network.classes()), None)
+            let named = Remarks::of(&state, network.classes())?.classes;
+            let classes = named.unwrap_or_else(|| class_names(network.classes()));
+            (network.architecture.name, Task::Segmentation, classes, None)
         };
         let contents = Contents {
             architecture,
@@ -173,13 +176,16 @@ impl Weights {
     }
 
     /// The bytes of a safetensors file with these weights under torchvision's names, in 32 bits; its header tells the
-    /// architecture, or of a classifier the card. The same weights give the same bytes.
+    /// architecture, or class names and temperatures where there are such, or of a classifier the card. The same weights give the same bytes.
     ///
     /// # Errors
     /// [`Error::Weights`] when they are too many.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
         match &self.card {
-            None => self.state.to_safetensors(("architecture", self.contents.architecture)),
+            None => self.state.to_safetensors(match self.state.remark(Remarks::KEY) {
+                Some(remarks) => (Remarks::KEY, remarks),
+                None => ("architecture", self.contents.architecture),
+            }),
             Some(card) => {
                 let json = serde_json::to_string(card).map_err(|e| Error::Weights { reason: e.to_string() })?;
                 self.state.to_safetensors((Card::KEY, &json))

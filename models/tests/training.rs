@@ -9,7 +9,7 @@ use std::{
 };
 
 use steadymask_models::{
-    DeviceChoice, Segmenter, block_on,
+    DeviceChoice, Segmenter, Weights, block_on,
     train::{Error, Options, Progress, Recipe, Watch, evaluate, train},
 };
 
@@ -136,6 +136,12 @@ fn new_classes_get_a_new_last_layer() {
     let cancelled = never();
     let (path, _) = train(&options, &Watch::new(&cancelled, &silent)).expect("sound pictures");
     let bytes = fs::read(path).expect("it was written");
+    let segmenter = block_on(Segmenter::from_safetensors(bytes, DeviceChoice::Cpu)).expect("sound weights");
+    assert_eq!(segmenter.classes(), ["background", "box"]);
+    // As they are when they were taken in.
+    let weights = Weights::open(&out.0.join("weights.f16.safetensors")).expect("sound weights");
+    assert_eq!(weights.contents().classes, ["background", "box"]);
+    let bytes = weights.to_safetensors().expect("they are few");
     let segmenter = block_on(Segmenter::from_safetensors(bytes, DeviceChoice::Cpu)).expect("sound weights");
     assert_eq!(segmenter.classes(), ["background", "box"]);
     // And they can be measured, and trained further.
