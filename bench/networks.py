@@ -2,9 +2,9 @@
 
 Reads a JSON object a line and answers with one, as rivals.py does:
 
-    {"op": "network", "name": …, "side": …, "folder": path}                                  →  {}
-    {"op": "prepare", "runtime": …, "threads": …, "picture": path, "logits": path}           →  {}
-    {"op": "run"}                                                                            →  {"seconds": of one inference}
+    {"op": "network", "name": …, "side": …, "folder": path}  →  {}
+    {"op": "prepare", "runtime": …, "threads": …, "times": …, "picture": path, "logits": path}  →  {}
+    {"op": "run"}  →  {"seconds": of one inference}
 
 `network` seeds weights and writes `weights.safetensors`. `picture` is RGB, 8 bits; `logits` become 32-bit floats.
 """
@@ -57,8 +57,8 @@ def network(name, side, folder):
     return logits, onnx, side
 
 
-def prepare(made, runtime, threads, picture, logits):
-    """A function that does one inference."""
+def prepare(made, runtime, threads, times, picture, logits):
+    """A function that does one inference, how often to call it, and the clock."""
     model, onnx, side = made
     pixels = np.fromfile(picture, np.uint8).reshape(1, side, side, 3).astype(np.float32) / 255
     x = np.ascontiguousarray(((pixels - MEAN) / DEVIATION).transpose(0, 3, 1, 2), dtype=np.float32)
@@ -78,7 +78,7 @@ def prepare(made, runtime, threads, picture, logits):
             return session.run(None, {"x": x})[0]
 
     infer().astype(np.float32).tofile(logits)
-    return infer, time.thread_time if threads == 1 else time.perf_counter
+    return infer, times, time.thread_time if threads == 1 else time.perf_counter
 
 
 def main():
@@ -94,10 +94,11 @@ def main():
             work = None
             work = prepare(made, **request)
         elif op == "run":
-            infer, clock = work
+            infer, times, clock = work
             start = clock()
-            infer()
-            answer = {"seconds": clock() - start}
+            for _ in range(times):
+                infer()
+            answer = {"seconds": (clock() - start) / times}
         elif op == "versions":
             versions = {"onnxruntime": onnxruntime.__version__, "torch": torch.__version__}
             answer = versions | {"torchvision": torchvision.__version__}
