@@ -1,11 +1,9 @@
 //! Convolutions: bias, sum and activation are done while the result is in registers.
 
-use std::array::from_fn;
-
 use super::{
     activation::activate,
     map::{self, Map},
-    simd::{Vector, Width, Work, dispatch, multiply, multiply_channels},
+    simd::{Vector, Width, Work, dispatch, load_all, multiply, multiply_channels},
     threads,
 };
 use crate::{
@@ -183,11 +181,19 @@ impl<'a> Task<'a> {
             let first = (picture * map.height + y as usize) * map.width + x as usize;
             for (dy, dx) in taps {
                 let first = first + dilation * (dy * map.width + dx);
-                rows.push(from_fn(|t| &map.data[(first + t * stride) * map.stride..][..map.stride]));
+                let mut row: [&[f32]; TILE] = [&[]; TILE];
+                for (t, row) in row.iter_mut().enumerate() {
+                    *row = &map.data[(first + t * stride) * map.stride..][..map.stride];
+                }
+                rows.push(row);
             }
         } else {
             for (dy, dx) in taps {
-                rows.push(from_fn(|t| self.seen((start + t).min(last), dy, dx).unwrap_or(&self.conv.zeros)));
+                let mut row: [&[f32]; TILE] = [&self.conv.zeros; TILE];
+                for (t, row) in row.iter_mut().enumerate() {
+                    *row = self.seen((start + t).min(last), dy, dx).unwrap_or(*row);
+                }
+                rows.push(row);
             }
         }
     }
@@ -254,7 +260,7 @@ impl Task<'_> {
     /// Each of `N` vectors of channels by itself, at a tile of places; gives `N`.
     #[inline(always)]
     fn channels<V: Vector, const N: usize>(&mut self, rows: &[[&[f32]; TILE]], start: usize, channel: usize) -> usize {
-        let bias: [V; N] = from_fn(|n| V::load(&self.conv.bias[channel + n * V::LANES..]));
+        let bias = load_all::<V, N>(&self.conv.bias[channel..]);
         let mut sums = [bias; TILE];
         multiply_channels(rows, &self.conv.weights, self.stride, channel, &mut sums);
         self.finish(start, TILE.min(self.places() - start), channel, sums);
@@ -295,7 +301,7 @@ impl Task<'_> {
     fn panel<V: Vector, const ROWS: usize, const N: usize>(&mut self, channel: usize, weights: &[f32]) {
         let (conv, x) = (self.conv, self.x);
         let ConvShape { inputs, kernel, .. } = conv.shape;
-        let bias: [V; N] = from_fn(|n| V::load(&conv.bias[channel + n * V::LANES..]));
+        let bias = load_all::<V, N>(&conv.bias[channel..]);
         let gathering = kernel > 1 && inputs < FEW_INPUTS;
         let mut gathered = vec![0.0; if gathering { ROWS * kernel * kernel * inputs } else { 0 }];
         for start in (0..self.places()).step_by(ROWS) {
@@ -315,7 +321,10 @@ impl Task<'_> {
                     self.gather(place(m), dy, to);
                 }
                 let len = kernel * kernel * inputs;
-                let rows: [&[f32]; ROWS] = from_fn(|m| &gathered[m * len..(m + 1) * len]);
+                let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
+                for (row, gathered) in rows.iter_mut().zip(gathered.chunks_exact(len)) {
+                    *row = gathered;
+                }
                 multiply(&rows, weights, &mut sums);
             } else {
                 for (tap, weights) in weights.chunks_exact(inputs * N * V::LANES).enumerate() {

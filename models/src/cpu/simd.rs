@@ -172,6 +172,17 @@ pub(super) trait Vector: Copy {
     }
 }
 
+/// `N` vectors one after the other. A loop: what is handed to a function of the standard library is not compiled for the
+/// width in use.
+#[inline(always)]
+pub(super) fn load_all<V: Vector, const N: usize>(from: &[f32]) -> [V; N] {
+    let mut vectors = [V::splat(0.0); N];
+    for (n, vector) in vectors.iter_mut().enumerate() {
+        *vector = V::load(&from[n * V::LANES..]);
+    }
+    vectors
+}
+
 /// `sums[m][n] += Σₖ rows[m][k] · panel[k][n]`, `n` counting vectors; the panel says how many `k` there are.
 #[inline(always)]
 pub(super) fn multiply<V: Vector, const ROWS: usize, const N: usize>(
@@ -183,7 +194,7 @@ pub(super) fn multiply<V: Vector, const ROWS: usize, const N: usize>(
     assert!(rows.iter().all(|row| row.len() >= depth), "rows as long as the panel");
     let mut total = *sums;
     for (k, weights) in panel.chunks_exact(N * V::LANES).enumerate() {
-        let weights: [V; N] = from_fn(|n| V::load(&weights[n * V::LANES..]));
+        let weights = load_all::<V, N>(weights);
         for m in 0..ROWS {
             // SAFETY: `k < depth`, and no row is shorter.
             let value = V::splat(unsafe { *rows[m].get_unchecked(k) });
@@ -209,9 +220,7 @@ pub(super) fn multiply_channels<V: Vector, const TILE: usize, const N: usize>(
     assert!(end <= stride && weights.len() >= rows.len() * stride, "weights for every row and channel");
     let mut total = *sums;
     for (i, rows) in rows.iter().enumerate() {
-        // SAFETY: the assertion above.
-        let weights: [V; N] =
-            from_fn(|n| unsafe { V::read(weights.as_ptr().add(i * stride + channel + n * V::LANES)) });
+        let weights = load_all::<V, N>(&weights[i * stride + channel..]);
         for t in 0..TILE {
             assert!(rows[t].len() >= end, "rows as long as the stride");
             for n in 0..N {

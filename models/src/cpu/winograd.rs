@@ -163,7 +163,7 @@ impl Piece<'_> {
             data: vec![0.0; tiles * x.stride],
         };
         let mut points: Vec<Map> = (0..POINTS).map(map).collect();
-        let first = self.picture * x.height * x.width;
+        let (first, stride) = (self.picture * x.height * x.width, x.stride);
         for (tile, &(row, column)) in self.tiles.iter().enumerate() {
             let mut patch: [&[f32]; POINTS] = [&self.conv.zeros; POINTS];
             for (i, seen) in patch.iter_mut().enumerate() {
@@ -173,10 +173,17 @@ impl Piece<'_> {
                 }
             }
             for channel in (0..inputs).step_by(V::LANES) {
-                let rows: [[V; 4]; 4] = from_fn(|y| spread(from_fn(|x| V::load(&patch[y * PATCH + x][channel..]))));
-                for column in 0..PATCH {
-                    for (y, value) in spread(rows.map(|row| row[column])).into_iter().enumerate() {
-                        value.store(&mut points[y * PATCH + column].data[tile * x.stride + channel..]);
+                let mut rows = [[V::splat(0.0); PATCH]; PATCH];
+                for (row, patch) in rows.iter_mut().zip(patch.chunks_exact(PATCH)) {
+                    for (value, seen) in row.iter_mut().zip(patch) {
+                        *value = V::load(&seen[channel..]);
+                    }
+                    *row = spread(*row);
+                }
+                for x in 0..PATCH {
+                    let column = spread([rows[0][x], rows[1][x], rows[2][x], rows[3][x]]);
+                    for y in 0..PATCH {
+                        column[y].store(&mut points[y * PATCH + x].data[tile * stride + channel..]);
                     }
                 }
             }
@@ -189,17 +196,23 @@ impl Piece<'_> {
     fn gather<V: Vector>(&mut self, products: &[f32]) {
         let ConvShape { outputs, dilation, .. } = self.conv.shape;
         let (width, stride, tiles) = (self.x.width, self.stride, self.tiles.len());
-        let rows = self.out.len() / (width * stride);
+        let height = self.out.len() / (width * stride);
         for (tile, &(row, column)) in self.tiles.iter().enumerate() {
             for channel in (0..outputs).step_by(V::LANES) {
-                let at = |point: usize| V::load(&products[(point * tiles + tile) * stride + channel..]);
-                let columns: [[V; 2]; 4] = from_fn(|x| gather(from_fn(|y| at(y * PATCH + x))));
+                let mut sides = [[V::splat(0.0); PATCH]; SIDE];
+                for x in 0..PATCH {
+                    let mut points = [V::splat(0.0); PATCH];
+                    for (y, point) in points.iter_mut().enumerate() {
+                        *point = V::load(&products[((y * PATCH + x) * tiles + tile) * stride + channel..]);
+                    }
+                    [sides[0][x], sides[1][x]] = gather(points);
+                }
                 let bias = V::load(&self.conv.bias[channel..]);
-                for dy in 0..SIDE {
-                    let sums = gather(columns.map(|column| column[dy]));
+                for (dy, side) in sides.into_iter().enumerate() {
+                    let sums = gather(side);
                     for (dx, sum) in sums.into_iter().enumerate() {
                         let (y, x) = (row + dy * dilation, column + dx * dilation);
-                        if y < rows && x < width {
+                        if y < height && x < width {
                             let at = (y * width + x) * stride + channel;
                             let sum = match self.add {
                                 Some(add) => sum.add(bias).add(V::load(&add[at..])),
