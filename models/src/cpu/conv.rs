@@ -2,7 +2,7 @@
 
 use super::{
     activation::activate,
-    map::{self, Map},
+    map::{self, Floats, Map},
     simd::{Vector, Width, Work, dispatch, load_all, multiply, multiply_channels},
     threads,
 };
@@ -27,11 +27,11 @@ pub(super) struct Packed {
     width: Width,
     /// Of each panel of two vectors of outputs, one for the rest: `[kernel, kernel, inputs, outputs of the panel]`.
     /// Of each channel by itself: `[kernel, kernel, channels to the stride]`.
-    weights: Vec<f32>,
+    weights: Floats,
     /// To the stride.
-    bias: Vec<f32>,
+    bias: Floats,
     /// What lies outside the picture.
-    zeros: Vec<f32>,
+    zeros: Floats,
 }
 
 impl Packed {
@@ -57,7 +57,8 @@ impl Packed {
         }
         let mut bias = conv.bias.clone();
         bias.resize(stride, 0.0);
-        Self { shape, width, weights, bias, zeros: vec![0.0; map::stride(inputs)] }
+        let zeros = Floats::zeros(map::stride(inputs));
+        Self { shape, width, weights: Floats::of(&weights), bias: Floats::of(&bias), zeros }
     }
 
     /// `[height, width]` of the result for a map.

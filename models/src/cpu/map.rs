@@ -12,6 +12,47 @@ pub(super) fn stride(channels: usize) -> usize {
     BLOCK * if blocks.is_multiple_of(ALIAS) { blocks + 1 } else { blocks }
 }
 
+/// Floats of which the first begins a line of the cache, so that no vector lies across two.
+#[derive(Debug)]
+pub(super) struct Floats {
+    memory: Vec<f32>,
+    start: usize,
+}
+
+impl Floats {
+    /// So many zeros.
+    pub(super) fn zeros(len: usize) -> Self {
+        /// Bytes of a line.
+        const LINE: usize = 64;
+        let spare = LINE / size_of::<f32>();
+        let memory = vec![0.0; len + spare];
+        let start = memory.as_ptr().align_offset(LINE).min(spare);
+        Self { memory, start }
+    }
+
+    /// A copy of these.
+    pub(super) fn of(values: &[f32]) -> Self {
+        let mut floats = Self::zeros(values.len());
+        floats[..values.len()].copy_from_slice(values);
+        floats
+    }
+}
+
+/// At least as many as were asked for.
+impl std::ops::Deref for Floats {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.memory[self.start..]
+    }
+}
+
+impl std::ops::DerefMut for Floats {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.memory[self.start..]
+    }
+}
+
 /// A feature map, the channels of a place side by side.
 #[derive(Debug)]
 pub(super) struct Map {
@@ -22,7 +63,7 @@ pub(super) struct Map {
     /// Floats from place to place; those beyond the channels mean nothing.
     pub(super) stride: usize,
     /// Row by row, picture by picture.
-    pub(super) data: Vec<f32>,
+    pub(super) data: Floats,
 }
 
 impl Map {

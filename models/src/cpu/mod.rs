@@ -22,7 +22,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::net::{Activation, Batch, Conv, Graph, Op, Values};
 use conv::Packed;
-use map::Map;
+use map::{Floats, Map};
 pub(crate) use simd::Width;
 use winograd::Winograd;
 
@@ -72,7 +72,7 @@ impl Layer {
 pub(crate) struct Engine {
     graph: Graph<Layer>,
     /// Memory of maps that are done with.
-    free: Mutex<Vec<Vec<f32>>>,
+    free: Mutex<Vec<Floats>>,
 }
 
 impl Engine {
@@ -153,19 +153,16 @@ impl Engine {
         Map { batch, height, width, channels, stride, data: self.take(batch * height * width * stride) }
     }
 
-    /// Memory of so many floats or more: the least that is free and enough, else the most, made larger.
-    fn take(&self, len: usize) -> Vec<f32> {
+    /// Memory of so many floats or more: the least that is free and enough, else new in place of the most.
+    fn take(&self, len: usize) -> Floats {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let best = (0..free.len()).min_by_key(|&i| {
             let there = free[i].len();
             if there >= len { (false, there) } else { (true, usize::MAX - there) }
         });
-        let mut memory = best.map(|i| free.swap_remove(i)).unwrap_or_default();
+        let memory = best.map(|i| free.swap_remove(i));
         drop(free);
-        if memory.len() < len {
-            memory.resize(len, 0.0);
-        }
-        memory
+        memory.filter(|memory| memory.len() >= len).unwrap_or_else(|| Floats::zeros(len))
     }
 
     fn put_back(&self, map: Map) {

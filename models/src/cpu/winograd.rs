@@ -10,7 +10,7 @@ use std::array::from_fn;
 use super::{
     activation::activate,
     conv::{Packed, Task},
-    map::{self, Map},
+    map::{self, Floats, Map},
     simd::{Vector, Width, Work, dispatch},
     threads,
 };
@@ -39,9 +39,9 @@ pub(super) struct Winograd {
     /// A matrix for each point.
     products: Vec<Packed>,
     /// To the stride.
-    bias: Vec<f32>,
+    bias: Floats,
     /// What lies outside the picture.
-    zeros: Vec<f32>,
+    zeros: Floats,
 }
 
 impl Winograd {
@@ -66,7 +66,8 @@ impl Winograd {
         let mut bias = conv.bias.clone();
         bias.resize(map::stride(shape.outputs), 0.0);
         let products = points.into_iter().map(product).collect();
-        Self { shape, width, products, bias, zeros: vec![0.0; map::stride(shape.inputs)] }
+        let zeros = Floats::zeros(map::stride(shape.inputs));
+        Self { shape, width, products, bias: Floats::of(&bias), zeros }
     }
 
     /// How many channels the result has.
@@ -138,7 +139,7 @@ impl Work for Piece<'_> {
     #[inline(always)]
     fn run<V: Vector, const ROWS: usize>(mut self) {
         let points = self.spread::<V>();
-        let mut products = vec![0.0; POINTS * self.tiles.len() * self.stride];
+        let mut products = Floats::zeros(POINTS * self.tiles.len() * self.stride);
         for ((x, conv), out) in
             points.iter().zip(&self.conv.products).zip(products.chunks_exact_mut(self.tiles.len() * self.stride))
         {
@@ -160,7 +161,7 @@ impl Piece<'_> {
             width: tiles,
             channels: inputs,
             stride: x.stride,
-            data: vec![0.0; tiles * x.stride],
+            data: Floats::zeros(tiles * x.stride),
         };
         let mut points: Vec<Map> = (0..POINTS).map(map).collect();
         let (first, stride) = (self.picture * x.height * x.width, x.stride);
