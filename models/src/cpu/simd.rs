@@ -6,8 +6,6 @@
 
 #![allow(unsafe_code, reason = "see above")]
 
-use std::array::from_fn;
-
 #[cfg(target_arch = "x86_64")]
 use steadymask_core::simd::{self as core_simd, Level};
 
@@ -98,27 +96,28 @@ pub(super) trait Work {
 /// Where the processor lacks them.
 pub(super) fn dispatch(width: Width, work: impl Work) {
     #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx2,fma")]
-        fn avx2<W: Work>(work: W) {
-            work.run::<x86::Avx2, { Width::Avx2.rows() }>();
-        }
-
-        #[target_feature(enable = "avx2,fma,avx512f")]
-        fn avx512<W: Work>(work: W) {
-            work.run::<x86::Avx512, { Width::Avx512.rows() }>();
-        }
-
-        assert!(width.is_there(), "a processor with {width:?}");
-        match width {
-            Width::Narrow => {}
-            // SAFETY: the processor has these instructions.
-            Width::Avx2 => return unsafe { avx2(work) },
-            // SAFETY: as above.
-            Width::Avx512 => return unsafe { avx512(work) },
-        }
+    #[target_feature(enable = "avx2,fma")]
+    fn avx2<W: Work>(work: W) {
+        work.run::<x86::Avx2, { Width::Avx2.rows() }>();
     }
-    work.run::<Narrow, { Width::Narrow.rows() }>();
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma,avx512f")]
+    fn avx512<W: Work>(work: W) {
+        work.run::<x86::Avx512, { Width::Avx512.rows() }>();
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    assert!(width.is_there(), "a processor with {width:?}");
+    match width {
+        Width::Narrow => work.run::<Narrow, { Width::Narrow.rows() }>(),
+        // SAFETY: the processor has these instructions.
+        #[cfg(target_arch = "x86_64")]
+        Width::Avx2 => unsafe { avx2(work) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Width::Avx512 => unsafe { avx512(work) },
+    }
 }
 
 /// A vector of floats.
@@ -233,60 +232,66 @@ pub(super) fn multiply_channels<V: Vector, const TILE: usize, const N: usize>(
     *sums = total;
 }
 
-/// Plain arithmetic on four lanes, which becomes SSE or NEON; and the oracle of the others.
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-#[derive(Clone, Copy)]
-struct Narrow([f32; 4]);
+use plain::Narrow;
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-impl Vector for Narrow {
-    const LANES: usize = 4;
+mod plain {
+    use std::array::from_fn;
 
-    #[inline(always)]
-    fn splat(value: f32) -> Self {
-        Self([value; 4])
-    }
+    /// Plain arithmetic on four lanes, which becomes SSE or NEON; and the oracle of the others.
+    #[derive(Clone, Copy)]
+    pub(super) struct Narrow([f32; 4]);
 
-    #[inline(always)]
-    unsafe fn read(from: *const f32) -> Self {
-        // SAFETY: the caller's.
-        Self(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
-    }
+    impl super::Vector for Narrow {
+        const LANES: usize = 4;
 
-    #[inline(always)]
-    unsafe fn write(self, to: *mut f32) {
-        // SAFETY: the caller's.
-        unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
-    }
+        #[inline(always)]
+        fn splat(value: f32) -> Self {
+            Self([value; 4])
+        }
 
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        Self(from_fn(|i| self.0[i] + other.0[i]))
-    }
+        #[inline(always)]
+        unsafe fn read(from: *const f32) -> Self {
+            // SAFETY: the caller's.
+            Self(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
+        }
 
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        Self(from_fn(|i| self.0[i] - other.0[i]))
-    }
+        #[inline(always)]
+        unsafe fn write(self, to: *mut f32) {
+            // SAFETY: the caller's.
+            unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
+        }
 
-    #[inline(always)]
-    fn mul(self, other: Self) -> Self {
-        Self(from_fn(|i| self.0[i] * other.0[i]))
-    }
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            Self(from_fn(|i| self.0[i] + other.0[i]))
+        }
 
-    #[inline(always)]
-    fn mul_add(self, factor: Self, term: Self) -> Self {
-        Self(from_fn(|i| self.0[i] * factor.0[i] + term.0[i]))
-    }
+        #[inline(always)]
+        fn sub(self, other: Self) -> Self {
+            Self(from_fn(|i| self.0[i] - other.0[i]))
+        }
 
-    #[inline(always)]
-    fn max(self, other: Self) -> Self {
-        Self(from_fn(|i| if self.0[i] > other.0[i] { self.0[i] } else { other.0[i] }))
-    }
+        #[inline(always)]
+        fn mul(self, other: Self) -> Self {
+            Self(from_fn(|i| self.0[i] * other.0[i]))
+        }
 
-    #[inline(always)]
-    fn min(self, other: Self) -> Self {
-        Self(from_fn(|i| if self.0[i] < other.0[i] { self.0[i] } else { other.0[i] }))
+        #[inline(always)]
+        fn mul_add(self, factor: Self, term: Self) -> Self {
+            Self(from_fn(|i| self.0[i] * factor.0[i] + term.0[i]))
+        }
+
+        #[inline(always)]
+        fn max(self, other: Self) -> Self {
+            Self(from_fn(|i| if self.0[i] > other.0[i] { self.0[i] } else { other.0[i] }))
+        }
+
+        #[inline(always)]
+        fn min(self, other: Self) -> Self {
+            Self(from_fn(|i| if self.0[i] < other.0[i] { self.0[i] } else { other.0[i] }))
+        }
     }
 }
 
