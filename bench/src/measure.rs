@@ -90,6 +90,8 @@ impl<'a> Bench<'a> {
             }
         }
         let only = |name: &str| self.options.only.as_ref().is_none_or(|word| name.contains(word));
+        // First: it starts this program anew, which a build that goes on meanwhile may have replaced by the end.
+        let memory = if only("memory") { Some(memory(1200)?) } else { None };
         let flow_errors = if only("flow_error") { self.flow_errors()? } else { Vec::new() };
         let (mut rows, mut skipped) = (Vec::new(), Vec::new());
         for row in rows::all(self.options.frames.unwrap_or(usize::MAX)) {
@@ -102,7 +104,6 @@ impl<'a> Bench<'a> {
             }
             rows.push(self.time(row)?);
         }
-        let memory = if only("memory") { Some(memory(1200)?) } else { None };
         Ok(Results { machine, memory, versions, rows, flow_errors, skipped })
     }
 
