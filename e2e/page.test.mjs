@@ -442,12 +442,14 @@ describe('a network of the person', () => {
     await untilInUse(view, 'мой network');
     assert.deepEqual(pieces().map(({ range }) => range), [`bytes=4194304-${size - 1}`]);
     assert.equal(modelOf(page), `./${name}`, 'the address stays');
-    // Once more: that state of the file is here already.
+    // From now on that state of the file is here already.
     host.requests.length = 0;
-    await page.reload();
-    await openClip(view);
-    await untilInUse(view, 'мой network');
-    assert.deepEqual(pieces(), []);
+    for (let time = 0; time < 2; time += 1) {
+      await page.reload();
+      await openClip(view);
+      await untilInUse(view, 'мой network');
+      assert.deepEqual(pieces(), []);
+    }
     assert.equal(await kept(by), 1);
     // It says what the same weights say.
     await stabilize(view);

@@ -41,6 +41,8 @@ pub struct File {
     pub bytes: Uint8Array,
     /// Where from, and which state of it, if its host tells that.
     pub origin: Option<(String, Option<String>)>,
+    /// Under which SHA-256 it is kept already.
+    pub sha256: Option<String>,
 }
 
 /// The kept networks; where the browser keeps nothing for this page, there are never any.
@@ -73,18 +75,21 @@ impl Library {
     /// [`FailureCode::Network`] when it is not kept here.
     pub async fn find(&self, sha256: &str) -> Result<File, Failure> {
         match self.get(&format!("{KEPT}{sha256}")).await {
-            Some(response) => file_of(&response).await,
+            Some(response) => file_of(&response, sha256).await,
             None => {
                 Err(refused(format!("This browser keeps no network with the SHA-256 {sha256}: open its file again")))
             }
         }
     }
 
-    /// Keeps a network; its SHA-256, or `None` where nothing is kept.
+    /// Keeps a network that is not kept yet; its SHA-256, or `None` where nothing is kept.
     ///
     /// # Errors
     /// In the browser's words, such as that there is no room.
     pub async fn keep(&self, file: &File) -> Result<Option<String>, Failure> {
+        if file.sha256.is_some() {
+            return Ok(file.sha256.clone());
+        }
         let Some(cache) = &self.0 else { return Ok(None) };
         let digest =
             crypto()?.subtle().digest_with_str_and_buffer_source("SHA-256", &file.bytes).map_err(failure_of)?;
@@ -115,15 +120,13 @@ impl Library {
     /// # Errors
     /// [`FailureCode::Network`].
     pub async fn fetch(&self, address: &str, mut watch: impl Watch) -> Result<Option<File>, Failure> {
-        let kept = self.of_address(address).await;
         let first = match get(address, Some((0, 0))).await {
             Ok(first) => first,
-            Err(failure) => return kept.map(|(kept, _)| Some(kept)).ok_or(failure),
+            Err(failure) => return self.of_address(address, None).await.map(Some).ok_or(failure),
         };
         let version = version_of(&first);
-        if let Some((kept, of)) = kept
-            && of.is_some()
-            && of == version
+        if let Some(version) = &version
+            && let Some(kept) = self.of_address(address, Some(version)).await
         {
             return Ok(Some(kept));
         }
@@ -136,7 +139,7 @@ impl Library {
             _ => whole(first, &mut watch).await?,
         };
         let name = stem(address.split(['?', '#']).next().unwrap_or(address));
-        Ok(bytes.map(|bytes| File { name, bytes, origin: Some((address.to_owned(), version)) }))
+        Ok(bytes.map(|bytes| File { name, bytes, origin: Some((address.to_owned(), version)), sha256: None }))
     }
 
     async fn pieces(
@@ -170,6 +173,11 @@ impl Library {
                         return Err(refused(format!("{address} changed while it was fetched: try again")));
                     }
                     let piece = body(&response).await?;
+                    if u64::from(piece.length()) != end - start {
+                        let (got, asked) = (piece.length(), end - start);
+                        let reason = format!("{address}: {got} bytes came where {asked} were asked for: try again");
+                        return Err(refused(reason));
+                    }
                     if let (Some(cache), Some(key)) = (&self.0, &key) {
                         let headers = Headers::new().map_err(failure_of)?;
                         put(cache, key, &piece, &headers).await?;
@@ -177,10 +185,6 @@ impl Library {
                     piece
                 }
             };
-            if u64::from(piece.length()) != end - start {
-                let (got, asked) = (piece.length(), end - start);
-                return Err(refused(format!("{address}: {got} bytes came where {asked} were asked for: try again")));
-            }
             bytes.set(&piece, start as u32);
             if watch(end, Some(total)).await {
                 return Ok(None);
@@ -189,14 +193,15 @@ impl Library {
         Ok(Some(bytes))
     }
 
-    /// What was fetched from `address` before, and in which state it was.
-    async fn of_address(&self, address: &str) -> Option<(File, Option<String>)> {
-        for key in self.keys(KEPT).await {
-            let response = self.get(&key).await?;
-            if response.headers().get(ADDRESS).ok().flatten().is_some_and(|kept| decoded(&kept) == address) {
-                let version = response.headers().get(VERSION).ok().flatten().map(|version| decoded(&version));
-                let file = file_of(&response).await.ok()?;
-                return Some((file, version.filter(|version| !version.is_empty())));
+    /// What was fetched from `address` last, in that state of it or, for `None`, in any.
+    async fn of_address(&self, address: &str, version: Option<&str>) -> Option<File> {
+        for key in self.keys(KEPT).await.iter().rev() {
+            let response = self.get(key).await?;
+            let is = |name: &str, value: &str| {
+                response.headers().get(name).ok().flatten().is_some_and(|kept| decoded(&kept) == value)
+            };
+            if is(ADDRESS, address) && version.is_none_or(|version| is(VERSION, version)) {
+                return file_of(&response, &key[KEPT.len()..]).await.ok();
             }
         }
         None
@@ -324,9 +329,10 @@ async fn body(response: &Response) -> Result<Uint8Array, Failure> {
     Ok(Uint8Array::new(&buffer))
 }
 
-async fn file_of(response: &Response) -> Result<File, Failure> {
+/// The file that is kept under that SHA-256.
+async fn file_of(response: &Response, sha256: &str) -> Result<File, Failure> {
     let name = response.headers().get(NAME).ok().flatten().map_or_else(String::new, |name| decoded(&name));
-    Ok(File { name, bytes: body(response).await?, origin: None })
+    Ok(File { name, bytes: body(response).await?, origin: None, sha256: Some(sha256.to_owned()) })
 }
 
 async fn put(cache: &Cache, key: &str, bytes: &Uint8Array, headers: &Headers) -> Result<(), Failure> {

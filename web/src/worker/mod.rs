@@ -177,17 +177,17 @@ impl Session {
     /// Takes another network in place of the one there is. What was kept stays kept, whatever comes of it.
     async fn use_weights(&mut self, weights: Weights) -> Result<Ending, Failure> {
         let library = Library::open().await;
-        let (file, mut sha256) = match weights {
+        let file = match weights {
             Weights::Site => {
                 self.network = load().await?;
                 return Ok(Ending::Complete(Box::new(self.network.ready().await)));
             }
-            Weights::Kept(sha256) => (library.find(&sha256).await?, Some(sha256)),
+            Weights::Kept(sha256) => library.find(&sha256).await?,
             Weights::File(blob) => {
                 library::check_size(blob.size() as u64)?;
                 let buffer = JsFuture::from(blob.array_buffer()).await.map_err(failure_of)?;
                 let name = blob.dyn_ref::<File>().map_or_else(|| "weights".into(), |file| library::stem(&file.name()));
-                (library::File { name, bytes: Uint8Array::new(&buffer), origin: None }, None)
+                library::File { name, bytes: Uint8Array::new(&buffer), origin: None, sha256: None }
             }
             Weights::Address(address) => {
                 let inbox = &mut self.inbox;
@@ -196,17 +196,14 @@ impl Session {
                     inbox.cancelled().await
                 });
                 match fetched.await? {
-                    Some(file) => (file, None),
+                    Some(file) => file,
                     None => return Ok(Ending::Cancelled),
                 }
             }
         };
         let mut network = Network::bring_up(file.bytes.to_vec(), Some(&file.name)).await?;
-        if sha256.is_none() {
-            // A browser without room for it works with it all the same, until the page is closed.
-            sha256 = library.keep(&file).await.unwrap_or_default();
-        }
-        network.sha256 = sha256;
+        // A browser without room for it works with it all the same, until the page is closed.
+        network.sha256 = library.keep(&file).await.unwrap_or_default();
         self.network = network;
         Ok(Ending::Complete(Box::new(self.network.ready().await)))
     }
