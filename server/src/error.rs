@@ -104,7 +104,7 @@ pub enum Error {
         expected: String,
     },
     /// A frame that has a mask is not in the folder of the frames.
-    #[error("the frame {name} (.jpg, .jpeg or .png) is missing in {folder}", folder = folder.display())]
+    #[error("the frame {name} is missing in {folder} (.jpg, .jpeg, .png or a video)", folder = folder.display())]
     FrameMissing {
         /// Name of the picture that was looked for, without ending.
         name: String,
@@ -113,7 +113,8 @@ pub enum Error {
     },
     /// A folder holds no ground truth in any layout that is known.
     #[error(
-        "{folder} holds no ground truth (expected *.png, Annotations/480p/CLIP/*.png, CLIP/truth/*.png or CLIP/*.png)",
+        "{folder} holds no ground truth (expected *.png, Annotations/480p/CLIP/*.png, CLIP/truth, CLIP/*.png or a file of \
+         masks for each clip)",
         folder = folder.display()
     )]
     NoTruth {
@@ -127,6 +128,23 @@ pub enum Error {
         name: String,
         /// The clips there are.
         available: String,
+    },
+    /// There are no masks for a clip that has a truth.
+    #[error(
+        "the masks of {clip} are missing: {path} {found} (expected {expected})",
+        path = path.display(),
+        found = if path.is_dir() { "does not hold them" } else { "is not there" },
+        expected = if *single { "a file or folder of masks" } else {
+            "CLIP/*.png, CLIP/masks/*.png or a file CLIP.* for each clip, or one JSON that names its clips"
+        }
+    )]
+    ClipMissing {
+        /// The clip.
+        clip: String,
+        /// Where they were looked for.
+        path: PathBuf,
+        /// Whether it is the only clip.
+        single: bool,
     },
     /// Masks that were brought, or that were asked for, cannot be used.
     #[error("cannot use the masks {name} ({detail})")]
@@ -276,6 +294,7 @@ impl Error {
             Self::MaskMissing { .. } => "mask_missing",
             Self::MaskSurplus { .. } => "mask_surplus",
             Self::FrameMissing { .. } => "frame_missing",
+            Self::ClipMissing { .. } => "mask_missing",
             Self::NoTruth { .. } => "no_truth",
             Self::UnknownClip { .. } => "unknown_clip",
             Self::Masks { .. } => "masks",

@@ -65,6 +65,13 @@ impl Source {
         Ok(Self::Video { path: path.to_path_buf(), video: Video::probe(path, name)? })
     }
 
+    /// Frames of which no more is known than what they are called, and their size where that is: masks can be matched to
+    /// them, but they cannot be read. `path` is what messages name.
+    pub fn named(path: &Path, stems: &[String], size: Option<(usize, usize)>) -> Self {
+        let files = stems.iter().map(|stem| path.join(format!("{stem}.png"))).collect();
+        Self::Folder { path: path.to_path_buf(), files, size: size.unwrap_or((1, 1)) }
+    }
+
     /// Name of the file or folder.
     pub fn name(&self) -> String {
         match self {

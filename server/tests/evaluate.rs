@@ -161,7 +161,7 @@ fn objects_as_one_and_labels_without_a_palette() {
     write_frames(&gray.join("pair"), &masks.map(|mask| mask.map(|&v| if v > 0 { 255 } else { 0 })), gray_png);
     near(&j(&gray, &["--union"]), (1.0 + 192.0 / 448.0 + 0.8) / 3.0, 1e-12);
     let said = evaluate(&gray, &truth, &path.join("out"), &[]);
-    said.refuses(&["00000.png", "a value of 255", "[1, 2]", "--union"]);
+    said.refuses(&["masks pair", "frame 00000", "a value of 255", "[1, 2]", "--union"]);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn what_is_missing_is_named() {
     refuses(&predictions, &truth, &["--clips", "dog"], &["no clip dog", "pair"]);
     refuses(&predictions, &path.join("nowhere"), &[], &["nowhere"]);
     refuses(&predictions, &truth.join("JPEGImages"), &[], &["holds no ground truth", "Annotations/480p/CLIP"]);
-    refuses(&path.join("nowhere"), &truth, &[], &["00000.png", "missing", "pair"]);
+    refuses(&path.join("nowhere"), &truth, &[], &["masks of pair are missing", "nowhere is not there", "CLIP/*.png"]);
     std::fs::remove_file(predictions.join("pair/00002.png")).expect("file");
     std::fs::remove_file(predictions.join("pair/00001.png")).expect("file");
     refuses(&predictions, &truth, &[], &["00001.png", "missing", "3 frames"]);
@@ -238,7 +238,350 @@ fn what_is_missing_is_named() {
     refuses(&predictions, &truth, &[], &["00001.png"]);
     let (truth, predictions) = davis(path);
     gray_png(&truth.join("Annotations/480p/pair/00001.png"), &Plane::filled(30, 20, 0));
-    refuses(&predictions, &truth, &[], &["00001.png is 30×20", "64×48"]);
+    refuses(&predictions, &truth, &[], &["the truth 00001 is 30×20", "64×48"]);
+}
+
+/// DAVIS's folders with two clips of four frames and two objects that move, predictions for them that are not quite
+/// right, and both in every format, written by the program itself: `FORMAT/CLIP`, `FORMAT/CLIP.json` and so on.
+fn in_every_format(root: &Path) -> PathBuf {
+    let truth = root.join("DAVIS");
+    let export = "png,palette,color,probability,coco,coco-results,youtube-vis,npz,video";
+    for (clip, shift) in [("a", 0), ("b", 3)] {
+        let frames = truth.join("JPEGImages").join(clip);
+        write_frames(&frames, &[0, 1, 2, 3].map(|x| picture_at(x + shift)), gray_png);
+        let masks = [0, 1, 2, 3].map(|x| two_objects(8 + x + shift, true));
+        write_frames(&truth.join("Annotations").join(clip), &masks, palette_png);
+        let wrong = [(0, true), (2, true), (2, false), (5, true)].map(|(x, second)| two_objects(8 + x + shift, second));
+        write_frames(&root.join("masks").join(clip), &wrong, palette_png);
+        for (masks, formats) in [("DAVIS/Annotations", "truth-in"), ("masks", "in")] {
+            let out = root.join("out");
+            let mut command = steadymask();
+            command.arg("stabilize").arg(&frames).arg("--masks").arg(root.join(masks).join(clip));
+            command.arg("--out").arg(&out).args(["--method", "none", "--export", export]);
+            run(&mut command).succeeds();
+            for (name, ending) in
+                [("png", ""), ("palette", ""), ("color", ""), ("probability", ""), ("video", ""), ("masks", ".npz")]
+                    .into_iter()
+                    .chain(["coco", "coco-results", "youtube-vis"].map(|name| (name, ".json")))
+            {
+                let to = root.join(formats).join(if name == "masks" { "npz" } else { name });
+                std::fs::create_dir_all(&to).expect("folder");
+                std::fs::rename(out.join(format!("{name}{ending}")), to.join(format!("{clip}{ending}"))).expect(name);
+            }
+            std::fs::remove_dir_all(&out).expect("folder");
+        }
+        for formats in ["truth-in", "in"] {
+            let arrays = root.join(formats).join("labels");
+            std::fs::create_dir_all(&arrays).expect("folder");
+            let numpy = root.join(formats).join("npz").join(format!("{clip}.npz"));
+            std::fs::write(arrays.join(format!("{clip}.npz")), array_of(&numpy, "labels")).expect("file");
+        }
+    }
+    for formats in ["truth-in", "in"] {
+        merge(&root.join(formats));
+    }
+    truth
+}
+
+/// A picture that moves to the right.
+fn picture_at(x: usize) -> Plane<u8> {
+    Plane::from_fn(SIZE.0, SIZE.1, |px, y| (((px + 64 - x) * 7) ^ (y * 11)) as u8)
+}
+
+/// An archive of one of another's arrays.
+fn array_of(file: &Path, name: &str) -> Vec<u8> {
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(file).expect("file")).expect("archive");
+    let entry = archive.by_name(&format!("{name}.npy")).expect("array");
+    let mut one = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    one.raw_copy_file(entry).expect("entry");
+    one.finish().expect("archive").into_inner()
+}
+
+/// The JSON of two clips as one file, as datasets have several: `coco.json`, `youtube-vis.json`, and what they hold as
+/// lists of results, `coco-list.json`, `youtube-vis-list.json`.
+fn merge(formats: &Path) {
+    let mut coco = serde_json::json!({"images": [], "annotations": [], "categories": []});
+    let mut tracks = serde_json::json!({"videos": [], "annotations": [], "categories": []});
+    let push = |to: &mut Value, key: &str, value: Value| to[key].as_array_mut().expect("array").push(value);
+    // Listed in another order than that of their names.
+    for (number, clip) in ["b", "a"].into_iter().enumerate() {
+        let one = json(&formats.join("coco").join(format!("{clip}.json")));
+        let id = |id: &Value| id.as_u64().expect("id") + 100 * number as u64;
+        for image in one["images"].as_array().expect("array") {
+            let name = format!("JPEGImages/{clip}/{}", image["file_name"].as_str().expect("name"));
+            let mut image = image.clone();
+            (image["id"], image["file_name"]) = (id(&image["id"]).into(), name.into());
+            push(&mut coco, "images", image);
+        }
+        for annotation in one["annotations"].as_array().expect("array") {
+            let mut annotation = annotation.clone();
+            annotation["image_id"] = id(&annotation["image_id"]).into();
+            push(&mut coco, "annotations", annotation);
+        }
+        coco["categories"] = one["categories"].clone();
+        let one = json(&formats.join("youtube-vis").join(format!("{clip}.json")));
+        let mut video = one["videos"][0].clone();
+        let names = video["file_names"].as_array().expect("array").iter();
+        let names: Vec<_> = names.map(|name| format!("{clip}/{}", name.as_str().expect("name"))).collect();
+        (video["id"], video["file_names"]) = ((7 + number).into(), names.into());
+        push(&mut tracks, "videos", video);
+        for annotation in one["annotations"].as_array().expect("array") {
+            let mut annotation = annotation.clone();
+            annotation["video_id"] = (7 + number).into();
+            push(&mut tracks, "annotations", annotation);
+        }
+        tracks["categories"] = one["categories"].clone();
+    }
+    for (name, dataset) in [("coco", coco), ("youtube-vis", tracks)] {
+        std::fs::write(formats.join(format!("{name}.json")), dataset.to_string()).expect("file");
+        std::fs::write(formats.join(format!("{name}-list.json")), dataset["annotations"].to_string()).expect("file");
+    }
+}
+
+#[test]
+fn every_format_scores_the_same() {
+    let folder = temp();
+    let path = folder.path();
+    let truth = in_every_format(path);
+    let frames = truth.join("JPEGImages");
+    let scored = |predictions: &Path, truth: &Path, more: &[&str]| {
+        let out = path.join("scores");
+        evaluate(predictions, truth, &out, more).succeeds();
+        let evaluation = json(&out.join("evaluation.json"));
+        (evaluation["clips"].clone(), evaluation["subjects"].clone(), evaluation["protocol"].clone())
+    };
+    let (clips, subjects, protocol) = scored(&path.join("masks"), &truth, &["--references"]);
+    let names: Vec<_> = clips.as_array().expect("array").iter().map(|clip| clip["name"].clone()).collect();
+    assert_eq!(names, ["a_1", "a_2", "b_1", "b_2"]);
+    let j = number(&subjects[0]["mean"]["j_mean"]);
+    assert!(j > 0.5 && j < 0.95 && subjects[0]["mean"]["flicker"].is_number(), "{subjects}");
+    assert_eq!(protocol["objects_matched_by"], serde_json::json!(["name"]));
+    let (same, expected) = (clips, subjects);
+
+    // Predictions: a folder or a file for each clip, or all clips in one.
+    let several =
+        ["png", "palette", "color", "probability", "video", "npz", "labels", "coco", "coco-results", "youtube-vis"];
+    let number_of_formats = several.len();
+    for format in several.into_iter().chain(["coco.json", "youtube-vis.json"]) {
+        let predictions = path.join("in").join(format);
+        let (clips, subjects, protocol) = scored(&predictions, &truth, &["--references"]);
+        assert!(clips == same && subjects == expected, "{format}: {subjects}");
+        let by = if format == "color" { "number" } else { "name" };
+        assert_eq!(protocol["objects_matched_by"], serde_json::json!([by]), "{format}");
+    }
+
+    // Truth in every format, against predictions in another.
+    let frames_flag = ["--references", "--frames", frames.to_str().expect("UTF-8")];
+    let truths = ["npz", "labels", "coco", "youtube-vis", "coco.json", "youtube-vis.json", "palette"];
+    for (index, format) in truths.into_iter().enumerate() {
+        let predictions = path.join("in").join(several[(3 * index + 2) % number_of_formats]);
+        let (clips, subjects, _) = scored(&predictions, &path.join("truth-in").join(format), &frames_flag);
+        assert!(clips == same && subjects == expected, "{format}: {subjects}");
+    }
+    // Lists of results for such a dataset.
+    for format in ["coco", "youtube-vis"] {
+        let list = path.join(format!("in/{format}-list.json"));
+        let (clips, subjects, _) = scored(&list, &path.join(format!("truth-in/{format}.json")), &frames_flag);
+        assert!(clips == same && subjects == expected, "{format}: {subjects}");
+    }
+    // Without frames the order is that of the files' names.
+    let (plain, _, _) = scored(&path.join("masks"), &path.join("truth-in/coco.json"), &[]);
+    let (folders, _, _) = scored(&path.join("masks"), &truth.join("Annotations"), &[]);
+    assert_eq!(plain, folders);
+
+    // One clip: every pair of formats; classes as folders and as videos are one's where the frames are.
+    let clip = |list: &Value| {
+        let list = list
+            .as_array()
+            .expect("array")
+            .iter()
+            .filter(|clip| clip["name"].as_str().is_some_and(|n| n.starts_with('b')));
+        list.map(|clip| clip["subjects"].clone()).collect::<Vec<_>>()
+    };
+    let frames = frames.join("b");
+    let flags = ["--references", "--frames", frames.to_str().expect("UTF-8")];
+    let ending = |format: &str| match format {
+        "npz" | "labels" => "b.npz",
+        "coco" | "coco-results" | "youtube-vis" => "b.json",
+        _ => "b",
+    };
+    for (index, format) in several.into_iter().enumerate() {
+        let truth = path.join("truth-in").join(format).join(ending(format));
+        let other = several[(7 * index + 3) % number_of_formats];
+        let predictions = path.join("in").join(other).join(ending(other));
+        let (one, _, _) = scored(&predictions, &truth, &flags);
+        // Names are the truth's own; objects come in the order of the truth.
+        assert_eq!(Value::from(clip(&one)), Value::from(clip(&same)), "{other} against {format}");
+    }
+}
+
+/// Where names tell nothing: by number, by order, or not at all.
+#[test]
+fn objects_are_matched_by_what_tells_them_apart() {
+    let folder = temp();
+    let path = folder.path();
+    let truth = in_every_format(path);
+    let out = path.join("scores");
+    let mut dataset = json(&path.join("in/youtube-vis.json"));
+    let j = |dataset: &Value, more: &[&str]| {
+        let file = path.join("changed.json");
+        std::fs::write(&file, dataset.to_string()).expect("file");
+        let said = evaluate(&file, &truth, &out, more);
+        (said.status == Some(0)).then(|| {
+            let evaluation = json(&out.join("evaluation.json"));
+            (number(&evaluation["subjects"][0]["mean"]["j_mean"]), evaluation["protocol"].clone(), said.out)
+        })
+    };
+    let (expected, _, said) = j(&dataset, &[]).expect("scores");
+    assert!(said.contains("matched to those of the truth by name\n"), "{said}");
+    dataset["categories"] = serde_json::json!([{"id": 1, "name": "dog"}, {"id": 2, "name": "cat"}]);
+    let (by_number, protocol, said) = j(&dataset, &[]).expect("scores");
+    near(&by_number.into(), expected, 0.0);
+    assert_eq!(protocol["objects_matched_by"], serde_json::json!(["number"]));
+    assert!(said.contains("by number\n"), "{said}");
+    for annotation in dataset["annotations"].as_array_mut().expect("array") {
+        annotation["category_id"] = 9.into();
+    }
+    let (by_order, protocol, _) = j(&dataset, &[]).expect("scores");
+    near(&by_order.into(), expected, 0.0);
+    assert_eq!(protocol["objects_matched_by"], serde_json::json!(["order"]));
+    // Two others: which is whose cannot be told, but all as one can be scored.
+    for (place, annotation) in (0..).zip(dataset["annotations"].as_array_mut().expect("array")) {
+        annotation["category_id"] = (30 + place % 2).into();
+    }
+    std::fs::write(path.join("changed.json"), dataset.to_string()).expect("file");
+    let said = evaluate(&path.join("changed.json"), &truth, &out, &[]);
+    said.refuses(&["changed.json", "its objects are 30, 31", "by name or number: 1, 2", "--union"]);
+    let union = j(&dataset, &["--union"]).expect("scores").0;
+    evaluate(&path.join("masks"), &truth, &out, &["--union"]).succeeds();
+    near(&json(&out.join("evaluation.json"))["subjects"][0]["mean"]["j_mean"], union, 0.0);
+    // A truth with a name of its own is not held against other things in the picture.
+    let mut one = json(&path.join("truth-in/coco/a.json"));
+    one["categories"] = serde_json::json!([{"id": 1, "name": "dog"}]);
+    one["annotations"].as_array_mut().expect("array").retain(|annotation| annotation["category_id"] == 1);
+    let both = path.join("in/coco/a.json");
+    let mut found = json(&both);
+    found["categories"] = serde_json::json!([{"id": 1, "name": "dog"}, {"id": 2, "name": "person"}]);
+    for (file, dataset) in [(path.join("dog.json"), &one), (both.clone(), &found)] {
+        std::fs::write(file, dataset.to_string()).expect("file");
+    }
+    evaluate(&both, &path.join("dog.json"), &out, &[]).succeeds();
+    let named = json(&out.join("evaluation.json"))["subjects"][0]["mean"]["j_mean"].clone();
+    evaluate(&path.join("masks"), &truth, &out, &[]).succeeds();
+    let palette = json(&out.join("evaluation.json"));
+    near(&named, number(&scores(&palette, "a_1", 0)["j_mean"]), 0.0);
+}
+
+#[test]
+fn masks_that_do_not_fit_the_truth_are_refused_in_words() {
+    let folder = temp();
+    let path = folder.path();
+    let truth = in_every_format(path);
+    let copied = |from: &str, to: &str| {
+        let to = path.join(to);
+        std::fs::create_dir_all(to.parent().expect("folder")).expect("folder");
+        std::fs::copy(path.join(from), &to).expect("copy");
+        to
+    };
+    let written = |name: &str, value: &Value| {
+        let file = path.join(name);
+        std::fs::write(&file, value.to_string()).expect("file");
+        file
+    };
+    let refuses = |predictions: &Path, truth: &Path, more: &[&str], words: &[&str]| {
+        evaluate(predictions, truth, &path.join("scores"), more).refuses(words);
+        assert!(!path.join("scores").exists(), "nothing is written");
+    };
+    // One file for several clips that names none of them.
+    let npz = path.join("in/npz/a.npz");
+    refuses(&npz, &truth, &[], &["a.npz", "names no clips", "CLIP.*", "--clips"]);
+    let alone = path.join("in/youtube-vis/a.json");
+    refuses(&alone, &truth, &[], &["a.json", "no clip a", "there are: 1"]);
+    refuses(&path.join("in/youtube-vis-list.json"), &truth, &[], &["no clip a", "there are: 7, 8"]);
+    // Two files for one clip.
+    copied("in/npz/a.npz", "two/a.npz");
+    copied("in/coco/a.json", "two/a.json");
+    refuses(&path.join("two"), &truth, &["--clips", "a"], &["a.json", "a.npz", "differ only in their ending"]);
+    refuses(&path.join("two"), &truth, &["--clips", "b"], &["masks of b are missing", "two does not hold them"]);
+    // Another number of frames.
+    let annotations = truth.join("Annotations/a");
+    std::fs::remove_file(annotations.join("00003.png")).expect("file");
+    for (format, words) in [
+        ("npz/a.npz", ["a.npz", "4 frames; expected 3"]),
+        ("youtube-vis/a.json", ["a.json", "4 segmentations; expected 3"]),
+        ("video/a", ["1.mkv", "4 frames; expected 3"]),
+    ] {
+        // The tracks name their frames: those without truth are left alone.
+        if format.starts_with("youtube") {
+            let mut dataset = json(&path.join("in").join(format));
+            dataset["videos"] = serde_json::json!([]);
+            refuses(&written("list.json", &dataset), &annotations, &[], &["list.json", words[1]]);
+            evaluate(&path.join("in").join(format), &annotations, &path.join("fewer"), &[]).succeeds();
+            evaluate(&path.join("masks/a"), &annotations, &path.join("folder"), &[]).succeeds();
+            let [tracks, folder] = ["fewer", "folder"].map(|out| json(&path.join(out).join("evaluation.json")));
+            assert_eq!(tracks["clips"], folder["clips"]);
+        } else {
+            refuses(&path.join("in").join(format), &annotations, &[], &words);
+        }
+    }
+    refuses(&path.join("masks/a"), &path.join("truth-in/npz/a.npz"), &["--frames", "nowhere"], &["00000", "nowhere"]);
+    let frames = truth.join("JPEGImages/a");
+    std::fs::remove_file(frames.join("00001.png")).expect("file");
+    let flags = ["--frames", frames.to_str().expect("UTF-8")];
+    refuses(&path.join("masks/a"), &path.join("truth-in/npz/a.npz"), &flags, &["a.npz", "4 frames; expected 3"]);
+    refuses(&path.join("masks/a"), &annotations, &flags, &["frame 00001", "missing"]);
+    // Truth that tells too little.
+    let list = path.join("truth-in/coco-results/a.json");
+    refuses(&path.join("masks/a"), &list, &[], &["a.json", "tells nothing of its frames", "--frames"]);
+    let nothing = serde_json::json!({"images": [{"id": 0, "file_name": "00000.png"}], "annotations": []});
+    refuses(&path.join("masks/a"), &written("none.json", &nothing), &[], &["none.json", "no mask", "width and height"]);
+    // Damage.
+    let broken = written("broken.json", &Value::from("x"));
+    std::fs::write(&broken, "[{\"image_id\": 0,").expect("file");
+    refuses(&broken, &annotations, &[], &["broken.json", "EOF"]);
+    refuses(&path.join("masks/a"), &broken, &[], &["broken.json", "EOF"]);
+    let mut strange = json(&path.join("in/coco.json"));
+    strange["annotations"][0]["image_id"] = 999.into();
+    refuses(
+        &written("strange.json", &strange),
+        &truth,
+        &["--clips", "b"],
+        &["strange.json", "image_id 999", "annotation 0"],
+    );
+}
+
+/// Frames, truth and masks as videos.
+#[test]
+fn videos_are_scored_as_folders() {
+    let folder = temp();
+    let path = folder.path();
+    let still = [8, 9, 10, 11].map(|x| square(SIZE.0, SIZE.1, x, 8, 16));
+    write_frames(&path.join("truth"), &still, gray_png);
+    write_frames(&path.join("masks"), &[8, 10, 10, 12].map(|x| square(SIZE.0, SIZE.1, x, 8, 16)), gray_png);
+    write_frames(&path.join("frames"), &[0, 1, 2, 3].map(picture_at), gray_png);
+    for name in ["truth", "masks", "frames"] {
+        common::ffmpeg(path, &format!("-i {name}/%05d.png -c:v ffv1 -pix_fmt gray {name}.mkv"));
+    }
+    let scored = |ending: &str| {
+        let (out, frames) = (path.join("scores"), path.join(format!("frames{ending}")));
+        let of = |name: &str| path.join(format!("{name}{ending}"));
+        evaluate(&of("masks"), &of("truth"), &out, &["--frames", frames.to_str().expect("UTF-8"), "--references"])
+            .succeeds();
+        json(&out.join("evaluation.json"))
+    };
+    let (folders, videos) = (scored(""), scored(".mkv"));
+    assert!(folders["subjects"][0]["mean"]["flicker"].is_number());
+    assert_eq!(folders["clips"], videos["clips"]);
+    // Only some frames of a video have a truth.
+    std::fs::remove_file(path.join("truth/00001.png")).expect("file");
+    let out = path.join("sparse");
+    let frames = path.join("frames.mkv");
+    let flags = ["--frames", frames.to_str().expect("UTF-8")];
+    evaluate(&path.join("masks"), &path.join("truth"), &out, &flags).succeeds();
+    let sparse = json(&out.join("evaluation.json"));
+    assert_eq!(sparse["clips"][0]["frames"], serde_json::json!(["00000", "00002", "00003"]));
+    std::fs::rename(path.join("truth/00002.png"), path.join("truth/00009.png")).expect("file");
+    evaluate(&path.join("masks"), &path.join("truth"), &out, &flags).refuses(&["frame 00009", "frames.mkv"]);
 }
 
 /// Against the program with which the project's masks were scored before it had one of its own: NumPy, and OpenCV for

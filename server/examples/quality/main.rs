@@ -96,7 +96,7 @@ fn main() -> anyhow::Result<()> {
         let left = elapsed / done as f64 * (frames - done) as f64;
         eprintln!("{done}/{frames} frames ({}), {elapsed:.0} s, {left:.0} s left", sequence.name);
     }
-    let protocol = Protocol { union: true, ends_skipped: false, along_motion: true };
+    let protocol = Protocol { union: true, ends_skipped: false, along_motion: true, objects_matched_by: Vec::new() };
     let names: Vec<_> = rows.iter().map(|row| row.name.to_owned()).collect();
     let evaluations = scored.into_iter().map(|clips| Evaluation::new(protocol.clone(), names.clone(), clips));
     let page = Page { nets: &nets, evaluations: evaluations.collect(), sequences: &sequences, kept: &kept };

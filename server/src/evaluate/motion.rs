@@ -1,6 +1,6 @@
 //! How things moved between the frames, for the measures that need it.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use steadymask_core::{
     BitMask, Motion, MotionEstimator, Plane, Rgb, Settings,
@@ -10,14 +10,12 @@ use steadymask_core::{
 };
 
 use super::track::Step;
-use crate::{Error, Result, error::name_of, picture};
+use crate::Result;
 
 /// Follows the motion of a clip at the work size, a frame at a time.
 pub struct Follower {
     settings: Settings,
     estimator: MotionEstimator,
-    /// Size of the clip's frames as they come.
-    size: Option<(usize, usize)>,
     previous: Option<Plane<Rgb>>,
 }
 
@@ -35,20 +33,18 @@ impl Default for Follower {
     fn default() -> Self {
         let settings = Settings::default();
         let estimator = MotionEstimator::new(settings.color_sigma);
-        Self { settings, estimator, size: None, previous: None }
+        Self { settings, estimator, previous: None }
     }
 }
 
 impl Follower {
-    /// Reads the picture of the next frame.
+    /// Takes the next frame as it came.
     ///
-    /// # Errors
-    /// As [`picture::read_rgb`]; [`Error::FrameSize`] when it is of another size than the first.
-    pub fn read(&mut self, file: &Path) -> Result<Seen> {
-        let frame = picture::read_rgb(file)?;
-        check_size(file, frame.size(), *self.size.get_or_insert(frame.size()))?;
+    /// # Panics
+    /// When it is of another size than the one before.
+    pub fn push_whole(&mut self, frame: &Plane<Rgb>) -> Seen {
         let (width, height) = self.settings.work_size(frame.width(), frame.height());
-        Ok(self.push(resize::area_rgb(&frame, width, height)))
+        self.push(resize::area_rgb(frame, width, height))
     }
 
     /// Takes the next frame at work size.
@@ -84,13 +80,4 @@ impl Seen {
         let moved = self.measuring.as_ref().zip(evidence);
         moved.map_or(Step::Start, |(motion, evidence)| Step::Moved { motion, evidence })
     }
-}
-
-/// Fails where a file's picture is not of the size of the clip's first.
-pub(super) fn check_size(file: &Path, (width, height): (usize, usize), expected: (usize, usize)) -> Result<()> {
-    if (width, height) == expected {
-        return Ok(());
-    }
-    let (expected_width, expected_height) = expected;
-    Err(Error::FrameSize { frame: name_of(file), width, height, expected_width, expected_height })
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     measure::{Measure, Scores},
+    objects::Matching,
     plot::{self, Corner, Groups, Line, Point},
     track::{FrameScores, Track},
 };
@@ -20,6 +21,9 @@ pub struct Protocol {
     pub ends_skipped: bool,
     /// There were frames for all clips, so that what needs motion was measured.
     pub along_motion: bool,
+    /// How objects were found to be those of the truth, where there were several; each way once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub objects_matched_by: Vec<Matching>,
 }
 
 /// Scores of masks on clips.
@@ -153,6 +157,9 @@ impl Evaluation {
         };
         if !self.protocol.along_motion {
             text += "without frames (--frames) flicker, false flips and motion-compensated instability are left out\n";
+        }
+        for matching in &self.protocol.objects_matched_by {
+            text += &format!("objects were matched to those of the truth by {}\n", matching.words());
         }
         text + "J, F, VC and instability in hundredths; flicker and false flips in shares of the object's area; T from 0 to 5\n"
     }

@@ -1,7 +1,7 @@
 //! JSON of COCO and YouTube-VIS: run lengths, a picture at a time or a track at a time.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt,
     fs::File,
     io::{BufWriter, Write},
@@ -14,7 +14,7 @@ use serde::{
 };
 use steadymask_core::{BitMask, Plane, Rle};
 
-use super::{Class, FrameMasks, FrameNames, Planes, Sink, frame_numbers};
+use super::{Class, FrameList, FrameMasks, FrameNames, Planes, Sink, Surplus, frame_numbers};
 use crate::{Error, Result, error::name_of, picture::partial, source::Source};
 
 /// The largest file that is read, in bytes: it is held in memory while it is read.
@@ -30,17 +30,37 @@ pub struct Tracks {
 /// What is written with a dataset around it, or the list of annotations alone, as results are.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Dataset {
+pub struct Dataset {
     images: Vec<Image>,
+    videos: Vec<VideoEntry>,
     categories: Vec<Category>,
     annotations: Vec<Annotation>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Image {
     id: Id,
     #[serde(default)]
     file_name: String,
+    #[serde(default)]
+    width: Option<usize>,
+    #[serde(default)]
+    height: Option<usize>,
+}
+
+#[derive(Clone, Deserialize)]
+struct VideoEntry {
+    id: Id,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    file_names: Vec<String>,
+    #[serde(default)]
+    length: Option<usize>,
+    #[serde(default)]
+    width: Option<usize>,
+    #[serde(default)]
+    height: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -78,10 +98,30 @@ enum Counts {
     List(Vec<u32>),
 }
 
-impl Tracks {
-    pub fn open(path: &Path, source: &Source) -> Result<(Self, Vec<Class>)> {
-        let name = name_of(path);
-        let refuse = |detail: String| Error::Masks { name: name.clone(), detail };
+/// What one clip has of a dataset.
+pub struct Part<'a> {
+    images: Vec<&'a Image>,
+    categories: &'a [Category],
+    /// With their numbers in the file.
+    annotations: Vec<(usize, &'a Annotation)>,
+    /// The frames of its video, by name.
+    stems: Option<Vec<String>>,
+}
+
+/// A clip that a dataset tells of.
+struct Entry {
+    /// Name of the folder of its frames; else the name or the id of its video.
+    name: String,
+    /// Of its pictures, or of its video.
+    ids: HashSet<Id>,
+    frames: Option<FrameList>,
+    size: Option<(usize, usize)>,
+}
+
+impl Dataset {
+    /// Reads and understands the file.
+    pub fn open(path: &Path) -> Result<Self> {
+        let refuse = |detail: String| Error::Masks { name: name_of(path), detail };
         let length = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
         if length > MAX_BYTES {
             return Err(refuse(format!("it has {length} bytes; expected JSON of at most {MAX_BYTES}")));
@@ -89,22 +129,198 @@ impl Tracks {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
         let json = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
         let dataset = if json.trim_ascii_start().starts_with(b"[") {
-            serde_json::from_slice(json).map(|annotations| Dataset { annotations, ..Dataset::default() })
+            serde_json::from_slice(json).map(|annotations| Self { annotations, ..Self::default() })
         } else {
             serde_json::from_slice(json)
         };
-        let dataset = dataset.map_err(|e| refuse(e.to_string()))?;
-        drop(bytes);
-        let tracks = dataset.annotations.iter().filter(|annotation| annotation.segmentations.is_some()).count();
-        let read = match tracks {
-            0 => pictures(dataset, source),
-            n if n == dataset.annotations.len() => self::tracks(dataset, source),
-            n => Err(format!(
+        let dataset: Self = dataset.map_err(|e| refuse(e.to_string()))?;
+        match dataset.tracks() {
+            n if n == 0 || n == dataset.annotations.len() => Ok(dataset),
+            n => Err(refuse(format!(
                 "{n} of its {} annotations have segmentations; expected all (a track each) or none (a picture each)",
                 dataset.annotations.len()
-            )),
+            ))),
+        }
+    }
+
+    /// A list of results names neither pictures nor videos: they are those of the dataset that it was made for.
+    pub fn complete(&mut self, other: &Self) {
+        if self.images.is_empty() && self.videos.is_empty() {
+            self.images.clone_from(&other.images);
+            self.videos.clone_from(&other.videos);
+        }
+    }
+
+    /// Number of annotations that are tracks.
+    fn tracks(&self) -> usize {
+        self.annotations.iter().filter(|annotation| annotation.segmentations.is_some()).count()
+    }
+
+    /// The names of its clips: one for each video, or for each folder of pictures. Empty where it does not tell.
+    pub fn clips(&self) -> Vec<String> {
+        self.entries().into_iter().map(|entry| entry.name).collect()
+    }
+
+    /// What it tells of the frames of a clip, or of all that it has.
+    pub fn frames(&self, clip: Option<&str>) -> Option<FrameList> {
+        self.entry(clip)?.frames
+    }
+
+    /// The size of a clip's frames, or of all frames, where it tells.
+    pub fn size(&self, clip: Option<&str>) -> Option<(usize, usize)> {
+        let of_masks = || {
+            let part = self.part(clip).ok()?;
+            let [height, width] = part.annotations.iter().flat_map(|(_, own)| own.segmentations()).next()?.size;
+            Some((width, height))
         };
-        read.map_err(refuse)
+        self.entry(clip).and_then(|entry| entry.size).or_else(of_masks)
+    }
+
+    fn entry(&self, clip: Option<&str>) -> Option<Entry> {
+        let mut entries = self.entries();
+        match clip {
+            Some(name) => entries.into_iter().find(|entry| entry.name == name),
+            None if entries.len() == 1 => entries.pop(),
+            None => None,
+        }
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        let by_track = self.tracks() > 0;
+        let mut entries: Vec<Entry> = Vec::new();
+        if !self.videos.is_empty() {
+            entries.extend(self.videos.iter().map(VideoEntry::entry));
+        } else if !self.images.is_empty() && !by_track {
+            let mut folders: Vec<(String, Vec<&Image>)> = Vec::new();
+            for image in &self.images {
+                let folder = folder_of(&image.file_name).unwrap_or_default();
+                match folders.iter_mut().find(|(name, _)| *name == folder) {
+                    Some((_, images)) => images.push(image),
+                    None => folders.push((folder, vec![image])),
+                }
+            }
+            entries.extend(folders.into_iter().map(|(name, images)| {
+                // In the order in which the files lie in their folder.
+                let mut stems: Vec<_> = images.iter().map(|image| stem(&image.file_name)).collect();
+                stems.sort();
+                Entry {
+                    name,
+                    ids: images.iter().map(|image| image.id.clone()).collect(),
+                    frames: Some(FrameList::Names(stems)),
+                    size: images[0].width.zip(images[0].height),
+                }
+            }));
+        } else if by_track {
+            for annotation in &self.annotations {
+                let Some(id) = &annotation.video_id else { continue };
+                if !entries.iter().any(|entry| entry.ids.contains(id)) {
+                    entries.push(Entry {
+                        name: id.plain(),
+                        ids: HashSet::from([id.clone()]),
+                        frames: annotation.segmentations.as_ref().map(|list| FrameList::Count(list.len())),
+                        size: None,
+                    });
+                }
+            }
+        }
+        // Names that do not tell them apart are none.
+        let unique: HashSet<_> = entries.iter().map(|entry| entry.name.clone()).collect();
+        if unique.len() < entries.len() {
+            for (entry, video) in entries.iter_mut().zip(&self.videos) {
+                entry.name = video.id.plain();
+            }
+        }
+        entries
+    }
+
+    /// What it has of a clip, or all of it.
+    fn part(&self, clip: Option<&str>) -> Result<Part<'_>, String> {
+        let entries = self.entries();
+        let names = |entry: &Entry| match &entry.frames {
+            Some(FrameList::Names(names)) => Some(names.clone()),
+            _ => None,
+        };
+        let Some(clip) = clip else {
+            return Ok(Part {
+                images: self.images.iter().collect(),
+                categories: &self.categories,
+                annotations: self.annotations.iter().enumerate().collect(),
+                stems: if let [entry] = entries.as_slice() { names(entry) } else { None },
+            });
+        };
+        let Some(wanted) = entries.iter().position(|entry| entry.name == clip) else {
+            let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
+            return Err(format!("it has no clip {clip}; there are: {}", names.join(", ")));
+        };
+        let owner: HashMap<&Id, usize> = entries
+            .iter()
+            .enumerate()
+            .flat_map(|(number, entry)| entry.ids.iter().map(move |id| (id, number)))
+            .collect();
+        let mut annotations = Vec::new();
+        for (number, annotation) in self.annotations.iter().enumerate() {
+            let (kind, id) = match annotation.segmentations {
+                Some(_) => ("video_id", &annotation.video_id),
+                None => ("image_id", &annotation.image_id),
+            };
+            let id = id.as_ref().ok_or(format!("annotation {number} has no {kind}"))?;
+            match owner.get(id) {
+                Some(&owner) if owner == wanted => annotations.push((number, annotation)),
+                Some(_) => {}
+                None => return Err(format!("the {kind} {id} of annotation {number} is none that it lists")),
+            }
+        }
+        let wanted = &entries[wanted];
+        let images = self.images.iter().filter(|image| wanted.ids.contains(&image.id)).collect();
+        Ok(Part { images, categories: &self.categories, annotations, stems: names(wanted) })
+    }
+}
+
+impl VideoEntry {
+    fn entry(&self) -> Entry {
+        let folder = self.file_names.first().and_then(|name| folder_of(name));
+        Entry {
+            name: folder.or_else(|| self.name.clone()).unwrap_or_else(|| self.id.plain()),
+            ids: HashSet::from([self.id.clone()]),
+            frames: match self.file_names.is_empty() {
+                false => Some(FrameList::Names(self.file_names.iter().map(|name| stem(name)).collect())),
+                true => self.length.map(FrameList::Count),
+            },
+            size: self.width.zip(self.height),
+        }
+    }
+}
+
+impl Annotation {
+    fn segmentations(&self) -> impl Iterator<Item = &Segmentation> {
+        self.segmentation.iter().chain(self.segmentations.iter().flatten().flatten())
+    }
+}
+
+/// A file's name without folder and ending.
+fn stem(file_name: &str) -> String {
+    Path::new(file_name).file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The name of the folder in which a file is said to be.
+fn folder_of(file_name: &str) -> Option<String> {
+    Some(Path::new(file_name).parent()?.file_name()?.to_string_lossy().into_owned())
+}
+
+impl Tracks {
+    /// The masks of a clip, or of all that the dataset `path` has.
+    pub fn of(
+        dataset: &Dataset,
+        path: &Path,
+        clip: Option<&str>,
+        source: &Source,
+        surplus: Surplus,
+    ) -> Result<(Self, Vec<Class>)> {
+        let read = dataset.part(clip).and_then(|part| match dataset.tracks() {
+            0 => pictures(&part, source, surplus),
+            _ => tracks(&part, source, surplus),
+        });
+        read.map_err(|detail| Error::Masks { name: name_of(path), detail })
     }
 
     pub fn read(&self, chosen: &[usize]) -> Planes<'_> {
@@ -124,50 +340,59 @@ impl Tracks {
 }
 
 /// A picture an annotation: the categories that occur are the classes.
-fn pictures(dataset: Dataset, source: &Source) -> Result<(Tracks, Vec<Class>), String> {
-    let frame_of = frames_of_images(&dataset, source)?;
-    let ids: BTreeSet<u32> = dataset.annotations.iter().map(|annotation| annotation.category_id).collect();
+fn pictures(part: &Part<'_>, source: &Source, surplus: Surplus) -> Result<(Tracks, Vec<Class>), String> {
+    let frame_of = frames_of_images(part, source, surplus)?;
+    let ids: BTreeSet<u32> = part.annotations.iter().map(|(_, annotation)| annotation.category_id).collect();
     let places: BTreeMap<u32, usize> = ids.iter().enumerate().map(|(place, &id)| (id, place)).collect();
     let mut masks = Gathered::new(source);
-    for (number, annotation) in dataset.annotations.iter().enumerate() {
+    for (number, annotation) in &part.annotations {
         let segmentation =
             annotation.segmentation.as_ref().ok_or(format!("annotation {number} has no segmentation"))?;
         let id = annotation.image_id.as_ref().ok_or(format!("annotation {number} has no image_id"))?;
         let frame = frame_of(id)
             .map_err(|expected| format!("the image_id {id} of annotation {number} belongs to no frame ({expected})"))?;
-        masks
-            .add(frame, places[&annotation.category_id], segmentation)
-            .map_err(|e| format!("annotation {number}: {e}"))?;
+        if let Some(frame) = frame {
+            masks
+                .add(frame, places[&annotation.category_id], segmentation)
+                .map_err(|e| format!("annotation {number}: {e}"))?;
+        }
     }
-    let names = names(&dataset.categories);
+    let names = names(part.categories);
     let class = |(place, id): (usize, &u32)| Class::new(name(&names, *id), *id, place);
     Ok(masks.finish(ids.iter().enumerate().map(class).collect()))
 }
 
 /// A track an annotation: each is a class of its own, named as its category.
-fn tracks(dataset: Dataset, source: &Source) -> Result<(Tracks, Vec<Class>), String> {
-    let names = names(&dataset.categories);
+fn tracks(part: &Part<'_>, source: &Source, surplus: Surplus) -> Result<(Tracks, Vec<Class>), String> {
+    let names = names(part.categories);
+    let frames = source.frames();
+    // Where the video has more frames than the clip, those of its names.
+    let known = FrameNames::of(source, "");
+    let named = part.stems.as_ref().filter(|stems| surplus == Surplus::Ignored && stems.len() > frames);
+    let places: Option<Vec<Option<usize>>> = named.map(|stems| stems.iter().map(|stem| known.find(stem)).collect());
+    let places = places.filter(|places| places.iter().flatten().collect::<HashSet<_>>().len() == frames);
+    let places = places.unwrap_or_else(|| (0..frames).map(Some).collect());
     let mut masks = Gathered::new(source);
     let mut classes = Vec::new();
-    for (number, annotation) in dataset.annotations.iter().enumerate() {
-        let first = &dataset.annotations[0].video_id;
+    for (place, (number, annotation)) in part.annotations.iter().enumerate() {
+        let first = &part.annotations[0].1.video_id;
         if annotation.video_id != *first {
             let shown = |id: &Option<Id>| id.as_ref().map_or("none".into(), Id::to_string);
             let (id, first) = (shown(&annotation.video_id), shown(first));
             return Err(format!("annotation {number} is of the video {id}; expected one video, {first}"));
         }
         let segmentations = annotation.segmentations.as_deref().unwrap_or_default();
-        if segmentations.len() != source.frames() {
-            let (count, frames) = (segmentations.len(), source.frames());
+        if segmentations.len() != places.len() {
+            let (count, frames) = (segmentations.len(), places.len());
             return Err(format!("annotation {number} has {count} segmentations; expected {frames}, one a frame"));
         }
-        for (frame, segmentation) in segmentations.iter().enumerate() {
-            if let Some(segmentation) = segmentation {
-                let added = masks.add(frame, number, segmentation);
+        for (frame, segmentation) in places.iter().zip(segmentations) {
+            if let Some((frame, segmentation)) = frame.zip(segmentation.as_ref()) {
+                let added = masks.add(frame, place, segmentation);
                 added.map_err(|e| format!("annotation {number}, frame {frame}: {e}"))?;
             }
         }
-        classes.push(Class::new(name(&names, annotation.category_id), annotation.category_id, number));
+        classes.push(Class::new(name(&names, annotation.category_id), annotation.category_id, place));
     }
     Ok(masks.finish(classes))
 }
@@ -180,38 +405,44 @@ fn name(names: &HashMap<u32, &str>, id: u32) -> String {
     names.get(&id).map_or_else(|| id.to_string(), |name| (*name).into())
 }
 
-/// Finds the frame of an image, or tells which there are. With a list of images: by their file names where these are
-/// those of the frames (or, for a video, their numbers), else by their place in the list. Without: an id that is the
-/// name of a frame in a folder is that frame's; a number is that in the frames' names where all of these are numbers,
-/// else the frame's number: from 0, or from 1 where no image is 0 and one is as large as the number of frames.
-fn frames_of_images(dataset: &Dataset, source: &Source) -> Result<impl Fn(&Id) -> Result<usize, String>, String> {
+/// Finds the frame of an image, or tells which there are; none for an image that is left alone. With a list of images:
+/// by their file names where these are those of the frames (or, for a video, their numbers), else by their place in the
+/// list. Without: an id that is the name of a frame in a folder is that frame's; a number is that in the frames' names
+/// where all of these are numbers, else the frame's number: from 0, or from 1 where no image is 0 and one is as large as
+/// the number of frames.
+fn frames_of_images(
+    part: &Part<'_>,
+    source: &Source,
+    surplus: Surplus,
+) -> Result<impl Fn(&Id) -> Result<Option<usize>, String>, String> {
     let (names, frames) = (FrameNames::of(source, ""), source.frames());
-    let mut known: HashMap<Id, usize> = HashMap::new();
+    let mut known: HashMap<Id, Option<usize>> = HashMap::new();
     let mut expected = "expected the id of one of its images".to_owned();
-    if !dataset.images.is_empty() {
-        let stem =
-            |image: &Image| Path::new(&image.file_name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let by_name: Option<Vec<usize>> = dataset.images.iter().map(|image| names.find(&stem(image))).collect();
-        let found = match by_name {
-            Some(found) => found,
-            None if dataset.images.len() == frames => (0..frames).collect(),
-            None => {
-                let image = dataset.images.iter().find(|image| names.find(&stem(image)).is_none());
-                let name = image.map_or("", |image| &image.file_name);
+    if !part.images.is_empty() {
+        let by_name: Vec<Option<usize>> = part.images.iter().map(|image| names.find(&stem(&image.file_name))).collect();
+        let named = by_name.iter().flatten().collect::<HashSet<_>>().len();
+        let found = match by_name.iter().position(Option::is_none) {
+            None => by_name,
+            Some(_) if surplus == Surplus::Ignored && named == frames => by_name,
+            Some(_) if part.images.len() == frames => (0..frames).map(Some).collect(),
+            Some(stranger) => {
+                let name = &part.images[stranger].file_name;
                 return Err(format!("its image {name:?} belongs to no frame ({})", names.expected));
             }
         };
-        known.extend(dataset.images.iter().map(|image| image.id.clone()).zip(found));
+        known.extend(part.images.iter().map(|image| image.id.clone()).zip(found));
     } else {
-        known.extend((0..frames).map(|index| (Id::Text(source.stem(index)), index)));
+        known.extend((0..frames).map(|index| (Id::Text(source.stem(index)), Some(index))));
         if let Some(numbers) = frame_numbers(source) {
             expected.clone_from(&names.expected);
-            known.extend(numbers.into_iter().enumerate().map(|(index, number)| (Id::Number(number), index)));
+            known.extend(numbers.into_iter().enumerate().map(|(index, number)| (Id::Number(number), Some(index))));
         } else {
-            let has = |number: usize| dataset.annotations.iter().any(|a| a.image_id == Some(Id::Number(number as u64)));
+            let has = |number: usize| {
+                part.annotations.iter().any(|(_, annotation)| annotation.image_id == Some(Id::Number(number as u64)))
+            };
             let first = usize::from(has(frames) && !has(0));
             expected = format!("expected {first} to {}", first + frames - 1);
-            known.extend((0..frames).map(|index| (Id::Number((first + index) as u64), index)));
+            known.extend((0..frames).map(|index| (Id::Number((first + index) as u64), Some(index))));
         }
     }
     Ok(move |id: &Id| known.get(id).copied().ok_or_else(|| expected.clone()))
@@ -248,6 +479,16 @@ impl Gathered {
         let size = self.size.unwrap_or(self.default_size);
         let classes = if classes.is_empty() { Class::only() } else { classes };
         (Tracks { size, frames: self.frames }, classes)
+    }
+}
+
+impl Id {
+    /// As a name.
+    fn plain(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+        }
     }
 }
 

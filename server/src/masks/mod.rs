@@ -14,14 +14,14 @@
 
 mod bundle;
 mod coco;
+mod found;
 mod npz;
 mod png;
 mod video;
 
 use std::{
     collections::{HashMap, HashSet},
-    io::Read,
-    path::{Path, PathBuf},
+    path::Path,
     str::FromStr,
 };
 
@@ -30,12 +30,11 @@ use steadymask_core::{Plane, Rgb, palette::PALETTE};
 
 use crate::{
     Error, Result,
-    error::name_of,
-    picture,
-    source::{Source, numbered, stem_of},
+    source::{Source, numbered},
 };
 
 pub use bundle::{Bundled, bundle, clear};
+pub use found::{Found, FrameList};
 
 /// The most classes or objects that masks may hold: labels are 8 bits, and 0 is nothing.
 pub const MAX_CLASSES: usize = 255;
@@ -86,22 +85,14 @@ impl Masks {
     /// Finds out what `path` is, and matches it to the frames of `source`.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Masks`] for what cannot be used, with the value and what is allowed;
-    /// [`Error::MaskMissing`] and [`Error::MaskSurplus`] where masks and frames do not match; and as
-    /// [`Video::probe`](crate::video::Video::probe) for a mask video.
+    /// As [`Found::open`] and [`Found::masks`].
     pub fn open(path: &Path, source: &Source) -> Result<Self> {
-        let name = name_of(path);
-        let (format, classes) = match Kind::of(path)? {
-            Kind::Pictures => with(Format::Pictures, png::Pictures::open(path, source)?),
-            Kind::PicturesByClass(folders) => with(Format::Pictures, png::Pictures::open_by_class(&folders, source)?),
-            Kind::Video => with(Format::Videos, video::Videos::open(path, source)?),
-            Kind::VideosByClass(files) => with(Format::Videos, video::Videos::open_by_class(&files, source)?),
-            Kind::Json => with(Format::Tracks, coco::Tracks::open(path, source)?),
-            Kind::Array => with(Format::Arrays, npz::Arrays::open_one(path, source)?),
-            Kind::Arrays => with(Format::Arrays, npz::Arrays::open(path, source)?),
-        };
-        check_classes(&name, classes.len())?;
-        Ok(Self { name, frames: source.frames(), classes, format })
+        Found::open(path)?.masks(None, source, Surplus::Refused)
+    }
+
+    /// Name of the file or folder.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The classes there are, in the order of the planes.
@@ -160,8 +151,13 @@ fn check_classes(name: &str, count: usize) -> Result<()> {
     Err(Error::Masks { name: name.into(), detail })
 }
 
-fn with<T>(format: impl Fn(T) -> Format, (masks, classes): (T, Vec<Class>)) -> (Format, Vec<Class>) {
-    (format(masks), classes)
+/// What is done with masks that belong to no frame, where that can be told by their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surplus {
+    /// They are an error: the masks may be those of another clip.
+    Refused,
+    /// They are left alone.
+    Ignored,
 }
 
 /// A format that masks are written in, and what is written into the folder of the results.
@@ -288,7 +284,7 @@ impl<'a> Exporter<'a> {
 }
 
 /// A file's name for each class, without ending: the class's own, changed where a file cannot have it or another has.
-fn file_names(classes: &[Class]) -> Vec<String> {
+pub(crate) fn file_names(classes: &[Class]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for class in classes {
         let safe = |c: char| if c.is_control() || "/\\:*?\"<>|".contains(c) { '_' } else { c };
@@ -319,72 +315,6 @@ fn frame_numbers(source: &Source) -> Option<Vec<u64>> {
     (numbers.iter().collect::<HashSet<_>>().len() == numbers.len()).then_some(numbers)
 }
 
-/// What was found at a path.
-enum Kind {
-    Pictures,
-    /// A folder of pictures for each class, named as the class.
-    PicturesByClass(Vec<PathBuf>),
-    Video,
-    /// One for each class, named as the class.
-    VideosByClass(Vec<PathBuf>),
-    Json,
-    Array,
-    Arrays,
-}
-
-impl Kind {
-    fn of(path: &Path) -> Result<Self> {
-        if !std::fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
-            return Ok(match beginning(path)?.as_slice() {
-                [b'P', b'K', 3 | 5, 4 | 6, ..] => Self::Arrays,
-                [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Self::Array,
-                bytes if begins_as_json(bytes) => Self::Json,
-                _ => Self::Video,
-            });
-        }
-        if !picture::files_in(path, &["png"])?.is_empty() {
-            return Ok(Self::Pictures);
-        }
-        let (mut folders, mut files) = (Vec::new(), Vec::new());
-        for entry in std::fs::read_dir(path).map_err(Error::io("read", path))? {
-            let entry = entry.map_err(Error::io("read", path))?.path();
-            match () {
-                () if name_of(&entry).starts_with('.') => {}
-                () if entry.is_dir() => folders.push(entry),
-                () => files.push(entry),
-            }
-        }
-        folders.sort();
-        files.sort_by_key(|file| stem_of(file));
-        match (folders.is_empty(), files.is_empty()) {
-            (false, true) => Ok(Self::PicturesByClass(folders)),
-            (true, false) => Ok(Self::VideosByClass(files)),
-            _ => Err(Error::Masks {
-                name: name_of(path),
-                detail: format!(
-                    "a folder with {} folders and {} files, none of them PNG; expected PNG files, a folder of them for \
-                     each class, or a video for each class",
-                    folders.len(),
-                    files.len()
-                ),
-            }),
-        }
-    }
-}
-
-/// The first bytes of a file; fewer when it is shorter.
-fn beginning(path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
-    file.take(64).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-    Ok(bytes)
-}
-
-fn begins_as_json(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['))
-}
-
 /// 255 where the picture has `value`, else 0.
 fn equal<T: PartialEq>(picture: &Plane<T>, value: T) -> Plane<u8> {
     picture.map(|v| if *v == value { 255 } else { 0 })
@@ -392,7 +322,7 @@ fn equal<T: PartialEq>(picture: &Plane<T>, value: T) -> Plane<u8> {
 
 /// To which frame a name belongs: that of the same name in a folder of frames; that of the number in a video.
 /// Names without their ending.
-struct FrameNames {
+pub(crate) struct FrameNames {
     frames: HashMap<String, usize>,
     by_number: bool,
     expected: String,
@@ -400,7 +330,7 @@ struct FrameNames {
 
 impl FrameNames {
     /// `ending` is only told in messages.
-    fn of(source: &Source, ending: &str) -> Self {
+    pub(crate) fn of(source: &Source, ending: &str) -> Self {
         let frames = source.frames();
         let by_number = matches!(source, Source::Video { .. });
         Self {
@@ -414,7 +344,7 @@ impl FrameNames {
         }
     }
 
-    fn find(&self, stem: &str) -> Option<usize> {
+    pub(crate) fn find(&self, stem: &str) -> Option<usize> {
         if self.by_number {
             return stem.parse().ok().filter(|&index: &usize| index < self.frames.len());
         }

@@ -48,7 +48,14 @@ enum Layout {
     Labels(Vec<u8>),
 }
 
+/// What a file holds, before it is known what the arrays are to each other.
+pub struct Archive {
+    arrays: Vec<Array>,
+    names: Option<Vec<String>>,
+}
+
 /// An array and where its values are.
+#[derive(Clone)]
 struct Array {
     name: String,
     shape: Vec<usize>,
@@ -82,18 +89,18 @@ enum Kind {
 /// Whether something is wrong with an array, in words that follow its name.
 type Checked<T> = Result<T, String>;
 
-impl Arrays {
+impl Archive {
     /// An NPY file.
-    pub fn open_one(path: &Path, source: &Source) -> Result<(Self, Vec<Class>)> {
+    pub fn open_one(path: &Path) -> Result<Self> {
         let (length, mut reader) = opened(path)?;
         let refuse = |detail| Error::Masks { name: name_of(path), detail };
         let place = Place { name: "array".into(), start: 0, length, deflated: false, declared: length };
         let array = Array::read(place, &mut reader).map_err(refuse)?;
-        arranged(path, vec![array], None, source)
+        Ok(Self { arrays: vec![array], names: None })
     }
 
     /// An NPZ file.
-    pub fn open(path: &Path, source: &Source) -> Result<(Self, Vec<Class>)> {
+    pub fn open(path: &Path) -> Result<Self> {
         let refuse = |detail| Error::Masks { name: name_of(path), detail };
         let zip = |e: zip::result::ZipError| refuse(e.to_string());
         let mut archive = ZipArchive::new(opened(path)?.1).map_err(zip)?;
@@ -120,7 +127,23 @@ impl Arrays {
             };
             arrays.push(Array::read(place, &mut entry).map_err(in_array)?);
         }
-        arranged(path, arrays, names, source)
+        if let Some(preferred) = arrays.iter().position(|array| array.name == PROBABILITIES) {
+            arrays = vec![arrays.swap_remove(preferred)];
+        }
+        Ok(Self { arrays, names })
+    }
+
+    /// How many frames there are.
+    pub fn frames(&self) -> Option<usize> {
+        let first = self.arrays.first()?;
+        Some(if first.shape.len() == 2 { self.arrays.len() } else { first.shape[0] })
+    }
+}
+
+impl Arrays {
+    /// Finds out what the arrays of the file `path` are to each other, and to the frames of `source`.
+    pub fn of(archive: &Archive, path: &Path, source: &Source) -> Result<(Self, Vec<Class>)> {
+        arranged(path, archive.arrays.clone(), archive.names.as_deref(), source)
     }
 
     pub fn read(&self, chosen: &[usize]) -> Result<Planes<'_>> {
@@ -180,18 +203,14 @@ fn read_all(reader: impl Read) -> Checked<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Finds out what the arrays are to each other, and to the frames of `source`.
 fn arranged(
     path: &Path,
     mut arrays: Vec<Array>,
-    names: Option<Vec<String>>,
+    names: Option<&[String]>,
     source: &Source,
 ) -> Result<(Arrays, Vec<Class>)> {
     let refuse = |detail: String| Error::Masks { name: name_of(path), detail };
     let frames = source.frames();
-    if let Some(preferred) = arrays.iter().position(|array| array.name == PROBABILITIES) {
-        arrays = vec![arrays.swap_remove(preferred)];
-    }
     let single = arrays.len() == 1;
     let Some(first) = arrays.first() else { return Err(refuse("it holds no array".into())) };
     let dimensions = first.shape.len();
@@ -246,10 +265,10 @@ fn arranged(
         Layout::Labels(labels) => labels.iter().map(|&label| usize::from(label)).max().unwrap_or(0),
         _ => count,
     };
-    if let Some(names) = names.as_ref().filter(|names| names.len() < named) {
+    if let Some(names) = names.filter(|names| names.len() < named) {
         return Err(refuse(format!("array {NAMES:?} has {} names; expected {named}", names.len())));
     }
-    let name = |number: usize| names.as_ref().map_or_else(|| number.to_string(), |names| names[number - 1].clone());
+    let name = |number: usize| names.map_or_else(|| number.to_string(), |names| names[number - 1].clone());
     let classes = match &layout {
         _ if count == 1 && names.is_none() => Class::only(),
         Layout::ByClass if names.is_none() => {

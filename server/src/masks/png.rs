@@ -7,7 +7,9 @@ use std::{
 
 use steadymask_core::{Plane, Rgb, palette};
 
-use super::{Class, Export, FrameMasks, FrameNames, MAX_CLASSES, Planes, Sink, equal, file_names, palette_indices};
+use super::{
+    Class, Export, FrameMasks, FrameNames, MAX_CLASSES, Planes, Sink, Surplus, equal, file_names, palette_indices,
+};
 use crate::{
     Error, Result,
     error::name_of,
@@ -38,8 +40,8 @@ enum Content {
 
 impl Pictures {
     /// A folder whose pictures hold all classes. Palette and colour pictures are decoded once to find their classes.
-    pub fn open(folder: &Path, source: &Source) -> Result<(Self, Vec<Class>)> {
-        let files = matched(folder, source)?;
+    pub fn open(folder: &Path, source: &Source, surplus: Surplus) -> Result<(Self, Vec<Class>)> {
+        let files = matched(folder, source, surplus)?;
         let kinds = files.iter().map(|file| picture::png_kind(file)).collect::<Result<Vec<_>>>()?;
         let all = |kind| kinds.iter().all(|&k| k == kind);
         let (content, classes) = if all(png::ColorType::Indexed) {
@@ -62,8 +64,8 @@ impl Pictures {
     }
 
     /// A folder for each class, named as the class; in its pictures gray is probability.
-    pub fn open_by_class(folders: &[PathBuf], source: &Source) -> Result<(Self, Vec<Class>)> {
-        let files = folders.iter().map(|folder| matched(folder, source)).collect::<Result<_>>()?;
+    pub fn open_by_class(folders: &[PathBuf], source: &Source, surplus: Surplus) -> Result<(Self, Vec<Class>)> {
+        let files = folders.iter().map(|folder| matched(folder, source, surplus)).collect::<Result<_>>()?;
         let class = |(place, folder): (usize, &PathBuf)| Class::new(name_of(folder), place as u32 + 1, place);
         let classes = folders.iter().enumerate().map(class).collect();
         Ok((Self { folders: files, content: Content::Levels }, classes))
@@ -112,14 +114,14 @@ fn same_size(planes: &[Plane<u8>], folders: &[Vec<PathBuf>], chosen: &[usize], f
 
 /// The PNG files of `folder` in the order of the frames: by name for a folder of frames; by number (`00000.png` is the
 /// first frame) for a video.
-fn matched(folder: &Path, source: &Source) -> Result<Vec<PathBuf>> {
+fn matched(folder: &Path, source: &Source, surplus: Surplus) -> Result<Vec<PathBuf>> {
     let names = FrameNames::of(source, ".png");
     let shown = folder.display().to_string();
-    let (mut found, mut surplus) = (vec![None; source.frames()], None);
+    let (mut found, mut stranger) = (vec![None; source.frames()], None);
     for file in picture::files_in(folder, &["png"])? {
         match names.find(&stem_of(&file)).map(|frame| &mut found[frame]) {
             Some(place @ None) => *place = Some(file),
-            _ => surplus = surplus.or(Some(file)),
+            _ => stranger = stranger.or(Some(file)),
         }
     }
     let missing = |frame| {
@@ -128,7 +130,7 @@ fn matched(folder: &Path, source: &Source) -> Result<Vec<PathBuf>> {
     };
     let files = found.into_iter().enumerate().map(|(frame, file)| file.ok_or_else(|| missing(frame)));
     let files = files.collect::<Result<_>>()?;
-    match surplus {
+    match stranger.filter(|_| surplus == Surplus::Refused) {
         None => Ok(files),
         Some(file) => Err(Error::MaskSurplus { name: name_of(&file), folder: shown, expected: names.expected }),
     }

@@ -12,26 +12,30 @@ use crate::{
     video::{Encoder, LumaDecoder, Video},
 };
 
+/// A file and what ffprobe says of it.
+pub type MaskVideo = (PathBuf, Video);
+
 /// A video, or one for each class, of as many frames as the clip.
-pub struct Videos(Vec<(PathBuf, Video)>);
+pub struct Videos(Vec<MaskVideo>);
 
 impl Videos {
     /// The video of the only class.
-    pub fn open(file: &Path, source: &Source) -> Result<(Self, Vec<Class>)> {
-        Ok((Self(vec![probe(file, source)?]), Class::only()))
+    pub fn of(video: &MaskVideo, source: &Source) -> Result<(Self, Vec<Class>)> {
+        check_frames(video, source)?;
+        Ok((Self(vec![video.clone()]), Class::only()))
     }
 
     /// A video for each class, named as the class.
-    pub fn open_by_class(files: &[PathBuf], source: &Source) -> Result<(Self, Vec<Class>)> {
-        let videos = files.iter().map(|file| probe(file, source)).collect::<Result<Vec<_>>>()?;
+    pub fn by_class(videos: &[MaskVideo], source: &Source) -> Result<(Self, Vec<Class>)> {
+        videos.iter().try_for_each(|video| check_frames(video, source))?;
         let size = videos[0].1.size();
         if let Some((_, video)) = videos.iter().find(|(_, video)| video.size() != size) {
             let ((width, height), (expected_width, expected_height)) = (video.size(), size);
             let frame = video.name.clone();
             return Err(Error::FrameSize { frame, width, height, expected_width, expected_height });
         }
-        let class = |(place, file): (usize, &PathBuf)| Class::new(stem_of(file), place as u32 + 1, place);
-        Ok((Self(videos), files.iter().enumerate().map(class).collect()))
+        let class = |(place, (file, _)): (usize, &MaskVideo)| Class::new(stem_of(file), place as u32 + 1, place);
+        Ok((Self(videos.to_vec()), videos.iter().enumerate().map(class).collect()))
     }
 
     pub fn read(&self, chosen: &[usize]) -> Result<Planes<'_>> {
@@ -43,9 +47,9 @@ impl Videos {
     }
 }
 
-fn probe(file: &Path, source: &Source) -> Result<(PathBuf, Video)> {
-    let name = name_of(file);
-    let video = Video::probe(file, &name).map_err(|e| match e {
+/// Looks at a file that can be nothing but a video.
+pub fn probe(file: &Path) -> Result<MaskVideo> {
+    let video = Video::probe(file, &name_of(file)).map_err(|e| match e {
         Error::NotVideo { name, detail } => {
             let detail =
                 format!("it does not begin as JSON, NPY or NPZ, and is not a video that can be read: {detail}");
@@ -53,12 +57,16 @@ fn probe(file: &Path, source: &Source) -> Result<(PathBuf, Video)> {
         }
         e => e,
     })?;
-    let (frames, expected) = (video.times.len(), source.frames());
-    if frames != expected {
-        let detail = format!("it has {frames} frames; expected {expected}, as the clip has");
-        return Err(Error::Masks { name, detail });
-    }
     Ok((file.to_path_buf(), video))
+}
+
+fn check_frames((_, video): &MaskVideo, source: &Source) -> Result<()> {
+    let (frames, expected) = (video.times.len(), source.frames());
+    if frames == expected {
+        return Ok(());
+    }
+    let detail = format!("it has {frames} frames; expected {expected}, as the clip has");
+    Err(Error::Masks { name: video.name.clone(), detail })
 }
 
 /// A video, or one for each class.
