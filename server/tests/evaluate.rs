@@ -88,6 +88,7 @@ fn objects_of_davis_score_as_by_hand() {
     said.succeeds();
     assert!(said.err.contains("3/3 frames") && said.err.contains("s left"), "{}", said.err);
     assert!(said.out.contains("pair_1") && said.out.contains("worst clip: pair_2"), "{}", said.out);
+    assert!(said.out.contains("J mean ↑ ") && said.out.contains("false flips ↓ "), "{}", said.out);
     assert_eq!(names(&out), ["clips.csv", "evaluation.json", "frames.csv", "plots", "trade-off.svg"]);
     assert_eq!(names(&out.join("plots")), ["pair_1.svg", "pair_2.svg"]);
     for plot in ["trade-off.svg", "plots/pair_1.svg"] {
@@ -204,6 +205,7 @@ fn other_layouts_sizes_and_raw_masks() {
     let said = evaluate(&path.join("results/a"), &root.join("a/truth"), &out, &[]);
     assert!(said.succeeds().out.contains("without frames (--frames) flicker"), "{}", said.out);
     assert_eq!(names(&out), ["clips.csv", "evaluation.json", "frames.csv", "plots"]);
+    assert!(said.out.contains("lag    J&F\n") && said.out.contains("0  100.0\n"), "{}", said.out);
     let evaluation = json(&out.join("evaluation.json"));
     assert!(scores(&evaluation, "truth", 0)["flicker"].is_null());
     near(&scores(&evaluation, "truth", 0)["instability"], 0.0, 0.0);

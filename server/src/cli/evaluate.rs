@@ -12,7 +12,7 @@ use crate::{
 ///
 /// Prints two tables and writes evaluation.json, clips.csv, frames.csv and plots (SVG). J and F are those of DAVIS, at
 /// the size of the truth; masks of another size are scaled to it (bilinear, over ½). Where there are frames, flicker
-/// and its kin are measured along optical flow.
+/// and its kin are measured along optical flow. docs/metrics.md of the project says what each figure means.
 ///
 /// Masks and truth may be of any format that stabilize --masks reads, and of different ones: PNG files, JSON of COCO or
 /// YouTube-VIS, NPZ, video. A clip has the frames that its truth has.

@@ -119,6 +119,16 @@ impl Measure {
         }
     }
 
+    /// Where better masks have it: up, or down where they are as good; nowhere for what does not rank masks.
+    pub fn arrow(self) -> &'static str {
+        match self {
+            Self::J | Self::JRecall | Self::F | Self::FRecall | Self::FStrict | Self::JAndF | Self::Estimate => " ↑",
+            Self::Flicker | Self::FalseFlips | Self::Lag => " ↓",
+            Self::JDecay | Self::FDecay | Self::Vc8 | Self::Vc8Correct | Self::Vc16 | Self::Vc16Correct => "",
+            Self::T | Self::Instability | Self::MotionCompensatedInstability => "",
+        }
+    }
+
     /// The value as people read it; measures of 0 to 1 in hundredths.
     pub fn show(self, value: Option<f64>) -> String {
         match (self, value) {

@@ -11,6 +11,10 @@ use plotters::{
 const SIZE: (u32, u32) = (720, 400);
 const FONT: &str = "sans-serif";
 const FONT_SIZE: i32 = 13;
+/// Room around a chart, and for what is written along its axes.
+const MARGIN: i32 = 10;
+const X_LABELS: i32 = 38;
+const Y_LABELS: i32 = 52;
 /// Width of a letter, about, as a share of the font's size.
 const LETTER: f64 = 0.55;
 const GRAY: RGBColor = RGBColor(140, 140, 140);
@@ -25,18 +29,6 @@ const COLORS: [RGBColor; 7] = [
     RGBColor(90, 90, 90),
 ];
 
-/// Draws the names of a chart's series: a macro, since the types of charts differ.
-macro_rules! legend {
-    ($chart:expr, $position:expr) => {
-        $chart
-            .configure_series_labels()
-            .position($position)
-            .background_style(WHITE.mix(0.8))
-            .label_font((FONT, FONT_SIZE))
-            .draw()?
-    };
-}
-
 /// A line over the frames of a clip.
 pub struct Line<'a> {
     /// What it shows.
@@ -47,11 +39,14 @@ pub struct Line<'a> {
     pub quiet: bool,
 }
 
-/// Values of 0 to 1 over the frames of a clip.
+/// Values of 0 to 1 over the frames of a clip; what each line is stands above them, where it hides none.
 pub fn over_frames(title: &str, axis: &str, lines: &[Line<'_>]) -> String {
+    const ROW: i32 = 20;
     let frames = lines.iter().map(|line| line.values.len()).max().unwrap_or(0).max(2);
     svg(|area| {
-        let mut chart = framed(&area, title).build_cartesian_2d(0..frames - 1, 0.0..1.0)?;
+        let below = area.titled(title, (FONT, FONT_SIZE + 5))?;
+        let (names, below) = below.split_vertically(ROW);
+        let mut chart = framed(&below).build_cartesian_2d(0..frames - 1, 0.0..1.0)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -60,41 +55,19 @@ pub fn over_frames(title: &str, axis: &str, lines: &[Line<'_>]) -> String {
             .y_label_formatter(&|value| format!("{value:.1}"))
             .label_style((FONT, FONT_SIZE))
             .draw()?;
+        let words = (FONT, FONT_SIZE).into_text_style(&area).pos(Pos::new(HPos::Left, VPos::Center));
         let mut loud = COLORS.iter().cycle();
+        let (mut left, middle) = (MARGIN + Y_LABELS, ROW / 2);
         for line in lines {
             let color = if line.quiet { &GRAY } else { loud.next().unwrap_or(&BLACK) };
             let style = color.stroke_width(2);
-            chart
-                .draw_series(LineSeries::new(line.values.iter().copied().enumerate(), style))?
-                .label(line.name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+            chart.draw_series(LineSeries::new(line.values.iter().copied().enumerate(), style))?;
+            names.draw(&PathElement::new([(left, middle), (left + 18, middle)], style))?;
+            names.draw_text(line.name, &words, (left + 24, middle))?;
+            left += 24 + (line.name.chars().count() as f64 * LETTER * f64::from(FONT_SIZE)) as i32 + 20;
         }
-        legend!(chart, free_corner(lines, frames));
         area.present()
     })
-}
-
-/// The corner with the fewest values of lines over so many frames; below on the right where several are free.
-fn free_corner(lines: &[Line<'_>], frames: usize) -> SeriesLabelPosition {
-    // What a legend takes, generously, as shares of the plot.
-    const WIDTH: f64 = 0.4;
-    const HEIGHT: f64 = 0.3;
-    let places = |line: &'_ Line<'_>| {
-        line.values.iter().enumerate().map(|(i, &y)| (i as f64 / (frames - 1) as f64, y)).collect::<Vec<_>>()
-    };
-    let points: Vec<(f64, f64)> = lines.iter().flat_map(places).collect();
-    let taken = |right: bool, upper: bool| {
-        let beside = |share: f64, far: bool, size: f64| if far { share > 1.0 - size } else { share < size };
-        points.iter().filter(|(x, y)| beside(*x, right, WIDTH) && beside(*y, upper, HEIGHT)).count()
-    };
-    let corners = [
-        (SeriesLabelPosition::LowerRight, taken(true, false)),
-        (SeriesLabelPosition::UpperRight, taken(true, true)),
-        (SeriesLabelPosition::UpperLeft, taken(false, true)),
-        (SeriesLabelPosition::LowerLeft, taken(false, false)),
-    ];
-    let least = corners.iter().map(|(_, taken)| *taken).min();
-    corners.into_iter().find(|(_, taken)| Some(*taken) == least).map_or(SeriesLabelPosition::LowerRight, |(at, _)| at)
 }
 
 /// A point with words beside it.
@@ -124,6 +97,8 @@ pub enum Corner {
     UpperLeft,
     /// Above on the right.
     UpperRight,
+    /// Below on the right.
+    LowerRight,
 }
 
 impl Corner {
@@ -131,6 +106,7 @@ impl Corner {
         match self {
             Self::UpperLeft => SeriesLabelPosition::UpperLeft,
             Self::UpperRight => SeriesLabelPosition::UpperRight,
+            Self::LowerRight => SeriesLabelPosition::LowerRight,
         }
     }
 }
@@ -143,7 +119,7 @@ pub fn scatter(title: &str, axes: [&str; 2], groups: &Groups<'_>, points: &[Poin
     let x = span(points.iter().map(|point| point.x));
     let y = span(points.iter().map(|point| point.y));
     svg(|area| {
-        let mut chart = framed(&area, title).build_cartesian_2d(x.clone(), y.clone())?;
+        let mut chart = framed(&area).caption(title, (FONT, FONT_SIZE + 5)).build_cartesian_2d(x.clone(), y.clone())?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -179,7 +155,12 @@ pub fn scatter(title: &str, axes: [&str; 2], groups: &Groups<'_>, points: &[Poin
             }
         }
         if groups.names.len() > 1 {
-            legend!(chart, groups.corner.position());
+            chart
+                .configure_series_labels()
+                .position(groups.corner.position())
+                .background_style(WHITE.mix(0.8))
+                .label_font((FONT, FONT_SIZE))
+                .draw()?;
         }
         area.present()
     })
@@ -246,10 +227,10 @@ impl Places {
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 
-/// A chart with its title, and room for what its axes say.
-fn framed<'a, 'b>(area: &'a Area<'b>, title: &str) -> ChartBuilder<'a, 'static, SVGBackend<'b>> {
+/// A chart with room for what its axes say.
+fn framed<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'static, SVGBackend<'b>> {
     let mut chart = ChartBuilder::on(area);
-    chart.caption(title, (FONT, FONT_SIZE + 5)).margin(10).x_label_area_size(38).y_label_area_size(52);
+    chart.margin(MARGIN).x_label_area_size(X_LABELS).y_label_area_size(Y_LABELS);
     chart
 }
 

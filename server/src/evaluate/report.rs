@@ -118,7 +118,8 @@ impl Evaluation {
             let values: Vec<_> = self.subjects.iter().map(|subject| subject.mean.get(measure)).collect();
             if values.iter().any(Option::is_some) {
                 let cells = values.into_iter().map(|value| measure.show(value));
-                table.push(std::iter::once(measure.title().into()).chain(cells).collect());
+                let title = format!("{}{}", measure.title(), measure.arrow());
+                table.push(std::iter::once(title).chain(cells).collect());
             }
         }
         table
@@ -130,7 +131,7 @@ impl Evaluation {
         let raw = self.raw();
         let mut header = vec!["clip".into()];
         header.extend(["J", "F", "F 2 px", "flicker", "lag"].map(String::from));
-        header.extend(raw.map(|_| "ΔJ&F".into()));
+        header.push(if raw.is_some() { "ΔJ&F" } else { "J&F" }.into());
         let mut table = Table::new(header);
         for clip in &self.clips {
             let cell = |measure: Measure| {
@@ -139,7 +140,10 @@ impl Evaluation {
             };
             let mut row = vec![clip.name.clone()];
             row.extend(SHOWN.map(cell));
-            row.extend(raw.map(|raw| signed(clip.gain(Measure::JAndF, raw, 0))));
+            row.push(match raw {
+                Some(raw) => signed(clip.gain(Measure::JAndF, raw, 0)),
+                None => Measure::JAndF.show(clip.subjects[0].scores.get(Measure::JAndF)),
+            });
             table.push(row);
         }
         table
@@ -161,13 +165,15 @@ impl Evaluation {
         for matching in &self.protocol.objects_matched_by {
             text += &format!("objects were matched to those of the truth by {}\n", matching.words());
         }
-        text + "J, F, VC and instability in hundredths; flicker and false flips in shares of the object's area; T from 0 to 5\n"
+        text + "↑ higher is better; ↓ lower is, at the same J&F: no mask, no flicker; rows without an arrow do not rank masks\n\
+                J, F, VC, instability and estimate in hundredths; flicker and false flips in shares of the object's area; T \
+                from 0 to 5\n"
     }
 
     /// Writes `evaluation.json`, `clips.csv`, `frames.csv` and the plots into `folder`.
     ///
     /// The plots are `plots/CLIP.svg`, J frame by frame, and where there are frames `trade-off.svg`, how good and how
-    /// steady each subject is, and, with raw masks, `gain.svg`, what was gained on each clip.
+    /// steady each of several subjects is, and, with raw masks, `gain.svg`, what was gained on each clip.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -208,7 +214,7 @@ impl Evaluation {
                 quiet,
             };
             let lines: Vec<_> = self.raw().map(|raw| line(raw, true)).into_iter().chain([line(0, false)]).collect();
-            let svg = plot::over_frames(&clip.name, "J", &lines);
+            let svg = plot::over_frames(&format!("{}, frame by frame", clip.name), "J", &lines);
             write_whole(&plots.join(format!("{}.svg", clip.name)), svg.as_bytes())?;
         }
         if !self.protocol.along_motion {
@@ -225,16 +231,26 @@ impl Evaluation {
                     y: 100.0 * gain,
                 })
             });
-            let axes = ["flicker cut, %", "J&F gained"];
+            let axes = ["flicker cut, %", "J&F gained, points"];
             let svg = plot::scatter("What was gained, clip by clip", axes, &ONE_GROUP, &points.collect::<Vec<_>>());
             write_whole(&folder.join("gain.svg"), svg.as_bytes())?;
         }
+        if self.subjects.len() < 2 {
+            return Ok(());
+        }
         let points = self.subjects.iter().filter_map(|subject| {
             let (x, y) = (subject.mean.get(Measure::Flicker)?, 100.0 * subject.mean.get(Measure::JAndF)?);
-            Some(Point { label: &subject.name, group: 0, x, y })
+            let group = match subject.name.as_str() {
+                name if name == self.subjects[0].name => 0,
+                RAW => 1,
+                _ => 2,
+            };
+            Some(Point { label: &subject.name, group, x, y })
         });
-        let axes = ["flicker", "J&F"];
-        let svg = plot::scatter("Good and steady: up and to the left", axes, &ONE_GROUP, &points.collect::<Vec<_>>());
+        let axes = ["flicker, share of the object's area", "J&F, hundredths"];
+        // Good subjects lie to the left and above.
+        let groups = Groups { names: &["scored", "before", "for comparison"], corner: Corner::LowerRight };
+        let svg = plot::scatter("Good and steady: up and to the left", axes, &groups, &points.collect::<Vec<_>>());
         write_whole(&folder.join("trade-off.svg"), svg.as_bytes())
     }
 }
