@@ -50,13 +50,51 @@ pub fn temperature(logits: &[Vec<f32>], truth: &[usize]) -> f64 {
 /// far the mean confidence is from the share that was right, weighted by the bins' pictures. 0 to 1; few pictures make it
 /// larger than it is.
 pub fn calibration_error(answers: &[(f64, bool)]) -> f64 {
-    let mut bins = [(0.0, 0.0); BINS];
-    for &(confidence, right) in answers {
-        let bin = &mut bins[((confidence * BINS as f64) as usize).min(BINS - 1)];
-        bin.0 += confidence;
-        bin.1 += f64::from(u8::from(right));
+    let mut bins = Bins::<BINS>::default();
+    answers.iter().for_each(|&(confidence, right)| bins.put(confidence, right));
+    bins.error()
+}
+
+/// Answers by their confidence, in `N` bins of equal width from 0 to 1.
+#[derive(Debug, Clone)]
+pub(crate) struct Bins<const N: usize> {
+    /// Of each bin: the confidences' sum, the number that was right, the number of answers.
+    sums: [[f64; 3]; N],
+}
+
+impl<const N: usize> Default for Bins<N> {
+    fn default() -> Self {
+        Self { sums: [[0.0; 3]; N] }
     }
-    bins.iter().map(|(confidence, right)| (confidence - right).abs()).sum::<f64>() / answers.len().max(1) as f64
+}
+
+impl<const N: usize> Bins<N> {
+    /// Takes an answer.
+    pub(crate) fn put(&mut self, confidence: f64, right: bool) {
+        let bin = &mut self.sums[((confidence * N as f64) as usize).min(N - 1)];
+        let with = [confidence, f64::from(u8::from(right)), 1.0];
+        bin.iter_mut().zip(with).for_each(|(sum, value)| *sum += value);
+    }
+
+    /// The answers of both.
+    #[cfg(feature = "train")]
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.sums.as_flattened_mut().iter_mut().zip(other.sums.as_flattened()).for_each(|(a, b)| *a += b);
+        self
+    }
+
+    /// Of each bin with any answers: mean confidence, share that is right, share of all answers.
+    pub(crate) fn curve(&self) -> Vec<[f64; 3]> {
+        let total: f64 = self.sums.iter().map(|bin| bin[2]).sum();
+        let filled = self.sums.iter().filter(|bin| bin[2] > 0.0);
+        filled.map(|&[sum, right, count]| [sum / count, right / count, count / total]).collect()
+    }
+
+    /// The expected calibration error, 0 to 1.
+    pub(crate) fn error(&self) -> f64 {
+        // Not the float's own sum, which is −0 of nothing.
+        self.curve().iter().fold(0.0, |sum, [mean, right, share]| sum + (mean - right).abs() * share)
+    }
 }
 
 /// The greatest probability of these logits at a temperature, and whether it is that of the true class.

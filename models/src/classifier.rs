@@ -363,10 +363,18 @@ impl Classifier {
 
 /// `exp(x) / Σ exp(x)`
 pub(crate) fn softmax(logits: &[f64]) -> Vec<f64> {
-    let greatest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let exponentials: Vec<f64> = logits.iter().map(|logit| (logit - greatest).exp()).collect();
-    let sum: f64 = exponentials.iter().sum();
-    exponentials.into_iter().map(|e| e / sum).collect()
+    let mut shares = logits.to_vec();
+    softmax_in_place(&mut shares);
+    shares
+}
+
+/// The same where the logits are. Frames' logits become bytes that are the same on every platform elsewhere: in
+/// [`crate::output`], with an exponential of its own.
+pub(crate) fn softmax_in_place(values: &mut [f64]) {
+    let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    values.iter_mut().for_each(|value| *value = (*value - greatest).exp());
+    let sum: f64 = values.iter().sum();
+    values.iter_mut().for_each(|value| *value /= sum);
 }
 
 /// `ln(p / (1 − p))` of one of these probabilities, between ±20: beyond, it is rounding.

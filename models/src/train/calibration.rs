@@ -4,6 +4,8 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::{calibration::Bins, classifier::softmax_in_place};
+
 /// Logits of pixels and what these are of.
 #[derive(Default)]
 pub(super) struct Pixels {
@@ -78,10 +80,7 @@ impl Pixels {
                     for ((share, &logit), temperature) in shares.iter_mut().zip(logits).zip(temperatures) {
                         *share = f64::from(logit) / temperature;
                     }
-                    let greatest = shares.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                    shares.iter_mut().for_each(|share| *share = (*share - greatest).exp());
-                    let total: f64 = shares.iter().sum();
-                    shares.iter_mut().for_each(|share| *share /= total);
+                    softmax_in_place(&mut shares);
                     each(&mut sum, &shares, logits, usize::from(label));
                 }
                 sum
@@ -156,41 +155,25 @@ impl Pixels {
 
     /// How reliable the probabilities at these temperatures are.
     pub(super) fn reliability(&self, temperatures: &[f64]) -> Reliability {
-        let add = |mut a: [[f64; 3]; 2 * BINS], b: [[f64; 3]; 2 * BINS]| {
-            a.iter_mut().flatten().zip(b.iter().flatten()).for_each(|(a, b)| *a += b);
-            a
-        };
-        let bin = |p: f64| ((p * BINS as f64) as usize).min(BINS - 1);
-        let sums = self.sum(
+        let [first, foreground] = self.sum(
             temperatures,
-            || [[0.0; 3]; 2 * BINS],
-            |bins, shares, _, label| {
-                let mut put = |bin: usize, p: f64, right: bool| {
-                    let with = [p, f64::from(u8::from(right)), 1.0];
-                    bins[bin].iter_mut().zip(with).for_each(|(sum, v)| *sum += v);
-                };
+            || [Bins::<BINS>::default(), Bins::default()],
+            |[of_first, of_foreground], shares, _, label| {
                 let first =
                     (0..shares.len()).fold(0, |best, class| if shares[class] > shares[best] { class } else { best });
-                put(bin(shares[first]), shares[first], first == label);
+                of_first.put(shares[first], first == label);
                 for (class, &p) in shares.iter().enumerate().skip(1).filter(|&(_, &p)| p > 0.01) {
-                    put(BINS + bin(p), p, class == label);
+                    of_foreground.put(p, class == label);
                 }
             },
-            add,
+            |[a, b], [c, d]| [a.and(c), b.and(d)],
         );
-        let curve = |bins: &[[f64; 3]]| -> Vec<[f64; 3]> {
-            let total: f64 = bins.iter().map(|bin| bin[2]).sum();
-            let filled = bins.iter().filter(|bin| bin[2] > 0.0);
-            filled.map(|&[p, right, count]| [p / count, right / count, count / total]).collect()
-        };
-        let error = |curve: &[[f64; 3]]| curve.iter().map(|[p, right, share]| (p - right).abs() * share).sum();
-        let (bins, foreground_bins) = (curve(&sums[..BINS]), curve(&sums[BINS..]));
         Reliability {
-            error: error(&bins),
-            foreground_error: error(&foreground_bins),
+            error: first.error(),
+            foreground_error: foreground.error(),
             likelihood: self.likelihood(temperatures).0,
-            bins,
-            foreground_bins,
+            bins: first.curve(),
+            foreground_bins: foreground.curve(),
         }
     }
 }
