@@ -391,6 +391,18 @@ fn every_format_scores_the_same() {
     let (folders, _, _) = scored(&path.join("masks"), &truth.join("Annotations"), &[]);
     assert_eq!(plain, folders);
 
+    // Images without names are the frames in the order of the list.
+    let mut nameless = json(&path.join("truth-in/coco/b.json"));
+    for image in nameless["images"].as_array_mut().expect("array") {
+        image.as_object_mut().expect("object").remove("file_name");
+    }
+    std::fs::write(path.join("nameless.json"), nameless.to_string()).expect("file");
+    let (by_place, _, _) = scored(&path.join("masks/b"), &path.join("nameless.json"), &[]);
+    let (by_name, _, _) = scored(&path.join("masks/b"), &truth.join("Annotations/b"), &[]);
+    let apart =
+        |clips: &Value| clips.as_array().expect("array").iter().map(|c| c["subjects"].clone()).collect::<Vec<_>>();
+    assert_eq!(apart(&by_place), apart(&by_name));
+
     // One clip: every pair of formats; classes as folders and as videos are one's where the frames are.
     let clip = |list: &Value| {
         let list = list

@@ -222,6 +222,11 @@ fn run_lengths_are_read_picture_by_picture_or_track_by_track() {
     check(&file("tracks.json", &tracks["annotations"]), &source, &["1", "1"], expected);
     let masks = Masks::open(&file("tracks.json", &tracks), &source).expect("masks");
     assert_eq!(masks.choose(&["cat".into()]).ok(), Some(vec![0, 1]));
+    // What is not needed may be of any kind.
+    let mut loose = tracks.clone();
+    loose["videos"] = json!([{"id": 1, "width": 6.0, "height": null, "length": "4", "file_names": null, "name": null}]);
+    loose["images"] = json!([{"id": 0, "file_name": "x.jpg", "width": 640.5, "height": "480"}]);
+    check(&file("loose.json", &loose), &source, &["cat", "cat"], expected);
     // Nothing found in the whole clip.
     check(&file("none.json", &json!([])), &source, &["object"], |_| vec![nothing()]);
 }

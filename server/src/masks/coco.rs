@@ -42,9 +42,9 @@ struct Image {
     id: Id,
     #[serde(default)]
     file_name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "if_whole")]
     width: Option<usize>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "if_whole")]
     height: Option<usize>,
 }
 
@@ -54,12 +54,12 @@ struct VideoEntry {
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]
-    file_names: Vec<String>,
-    #[serde(default)]
+    file_names: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "if_whole")]
     length: Option<usize>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "if_whole")]
     width: Option<usize>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "if_whole")]
     height: Option<usize>,
 }
 
@@ -203,10 +203,14 @@ impl Dataset {
                 // In the order in which the files lie in their folder.
                 let mut stems: Vec<_> = images.iter().map(|image| stem(&image.file_name)).collect();
                 stems.sort();
+                let different = stems.windows(2).all(|pair| pair[0] != pair[1]) && !stems[0].is_empty();
                 Entry {
                     name,
                     ids: images.iter().map(|image| image.id.clone()).collect(),
-                    frames: Some(FrameList::Names(stems)),
+                    frames: Some(match different {
+                        true => FrameList::Names(stems),
+                        false => FrameList::Count(stems.len()),
+                    }),
                     size: images[0].width.zip(images[0].height),
                 }
             }));
@@ -278,17 +282,24 @@ impl Dataset {
 
 impl VideoEntry {
     fn entry(&self) -> Entry {
-        let folder = self.file_names.first().and_then(|name| folder_of(name));
+        let files = self.file_names.as_deref().unwrap_or_default();
+        let folder = files.first().and_then(|name| folder_of(name));
         Entry {
             name: folder.or_else(|| self.name.clone()).unwrap_or_else(|| self.id.plain()),
             ids: HashSet::from([self.id.clone()]),
-            frames: match self.file_names.is_empty() {
-                false => Some(FrameList::Names(self.file_names.iter().map(|name| stem(name)).collect())),
+            frames: match files.is_empty() {
+                false => Some(FrameList::Names(files.iter().map(|name| stem(name)).collect())),
                 true => self.length.map(FrameList::Count),
             },
             size: self.width.zip(self.height),
         }
     }
+}
+
+/// A number that is told but not needed: none where it is no whole one, as some programs write.
+fn if_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(value.as_u64().and_then(|value| value.try_into().ok()))
 }
 
 impl Annotation {
