@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use steadymask_core::{
     All, BitMask, LookAhead, Method, Motion, MotionEstimator, Plane, RAW_LEVEL, Rgb, Settings,
+    auto::{Candidate, Proposal, Trial, stretches},
     filter::{self, local_maximum},
     metric::{Evidence, MaskAccumulator, TruthAccumulator, Witness, picture_edges},
     resize,
@@ -128,6 +129,26 @@ impl Clip {
         candidates
     }
 
+    /// What auto proposes for these masks, from the sample that it looks at.
+    fn proposal(&self, raw: &[Plane<u8>]) -> Proposal {
+        let (width, height) = self.frames[0].size();
+        let mut trial = Trial::new(&Settings::default(), width, height, 1).expect("settings");
+        for index in stretches(raw.len()).into_iter().flatten() {
+            let planes = std::slice::from_ref(&raw[index]);
+            trial.push(index, self.frames[index].clone(), planes, &|| 0.0).expect("one size");
+        }
+        trial.finish(&|| 0.0)
+    }
+
+    /// The true J&F.
+    fn j_and_f(&self, masks: &[BitMask]) -> f64 {
+        let mut truth = TruthAccumulator::default();
+        for (mask, expected) in masks.iter().zip(&self.truth) {
+            truth.push(mask.clone(), expected.clone(), None).expect("one size");
+        }
+        truth.summary().expect("frames").j_and_f
+    }
+
     /// The estimate and the true J&F.
     fn measure(&self, evidence: &[Option<Evidence>], masks: &[BitMask]) -> [f64; 2] {
         let (mut accumulator, mut truth) = (MaskAccumulator::default(), TruthAccumulator::default());
@@ -216,4 +237,55 @@ fn the_estimate_ranks_as_the_truth_does() {
         pooled.len()
     );
     assert!(all >= 0.8 && mean >= 0.8 && methods >= 0.8);
+}
+
+/// The study of `docs/auto.md`; `--nocapture` prints its table: what auto proposes from a sample, against all candidates
+/// on the whole clip, as points of J&F over the masks as they came.
+#[test]
+#[ignore = "takes minutes"]
+fn what_auto_proposes_is_worth_it() {
+    // Of what was proposed, of the default, of the best, and of the highest estimate without a lead asked for.
+    let mut rows: Vec<[f64; 4]> = Vec::new();
+    println!(
+        "| clip | net | proposed | its gain | default's | best's | the best |\n| --- | --- | --- | --- | --- | --- | --- |"
+    );
+    for name in CLIPS {
+        let Some(clip) = clip(name) else { return };
+        for (net, raw) in ["a", "b"].into_iter().zip(&clip.nets) {
+            let Proposal { candidates, chosen, .. } = clip.proposal(raw);
+            let masks = |candidate: &Candidate| clip.j_and_f(&clip.filtered(raw, &candidate.settings));
+            let values: Vec<f64> = candidates.iter().map(masks).collect();
+            let none = candidates.iter().position(|candidate| candidate.settings.method == Method::None);
+            let none = values[none.expect("the masks as they came")];
+            let gains: Vec<f64> = values.iter().map(|value| 100.0 * (value - none)).collect();
+            let greatest = |of: &dyn Fn(usize) -> f64| {
+                (1..gains.len()).fold(0, |best, index| if of(index) > of(best) { index } else { best })
+            };
+            let best = greatest(&|index| gains[index]);
+            let highest = greatest(&|index| candidates[index].score);
+            let label = |index: usize| match index {
+                0 => "consensus".to_owned(),
+                _ => candidates[index].label().replace(&format!("decay {}, ", Settings::default().decay), ""),
+            };
+            let [of_chosen, of_default, of_best, of_highest] = [chosen, 0, best, highest].map(|index| gains[index]);
+            println!(
+                "| {name} | {net} | {} | {of_chosen:+.1} | {of_default:+.1} | {of_best:+.1} | {} |",
+                label(chosen),
+                label(best)
+            );
+            rows.push([of_chosen, of_default, of_best, of_highest]);
+        }
+    }
+    let mean = |column: usize| rows.iter().map(|row| row[column]).sum::<f64>() / rows.len() as f64;
+    println!("| **mean** | | | **{:+.2}** | **{:+.2}** | **{:+.2}** | |", mean(0), mean(1), mean(2));
+    let over: Vec<f64> = rows.iter().map(|row| row[0] - row[1]).collect();
+    println!(
+        "over the default: better on {}, worse on {}, at worst {:+.1}; lowest gain {:+.1}; without the lead {:+.2}",
+        over.iter().filter(|gain| **gain > 0.0).count(),
+        over.iter().filter(|gain| **gain < 0.0).count(),
+        over.iter().copied().fold(f64::MAX, f64::min),
+        rows.iter().map(|row| row[0]).fold(f64::MAX, f64::min),
+        mean(3) - mean(1),
+    );
+    assert!(mean(0) > mean(1) - 1.0, "a person who asks for auto loses {:.1} points", mean(1) - mean(0));
 }
