@@ -1,145 +1,172 @@
 //! Which processor runs the network, and why.
 
-use std::str::FromStr;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    str::FromStr,
+    sync::{Mutex, OnceLock, PoisonError},
+};
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
 /// The device that a person asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceChoice {
-    /// A GPU where there is one that computes rightly, else the CPU.
+    /// The first GPU of [`DeviceChoice::built_in`] that computes rightly, else the CPU.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
-    /// The GPU: WebGPU in the browser, wgpu natively. An error where it does not work.
+    /// An NVIDIA GPU through CUDA. An error where it does not work, as for the others below.
+    Cuda,
+    /// A GPU through Vulkan.
+    Vulkan,
+    /// The GPU through what the platform prefers: WebGPU in the browser, wgpu natively.
     WebGpu,
+}
+
+impl DeviceChoice {
+    const ALL: [Self; 5] = [Self::Auto, Self::Cpu, Self::Cuda, Self::Vulkan, Self::WebGpu];
+
+    /// Its name on the command line and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Vulkan => "vulkan",
+            Self::WebGpu => "webgpu",
+        }
+    }
+
+    /// The kinds of GPU that this program was built for, in the order in which `auto` tries them.
+    pub const fn built_in() -> &'static [Self] {
+        &[
+            #[cfg(feature = "cuda")]
+            Self::Cuda,
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan,
+            #[cfg(feature = "wgpu")]
+            Self::WebGpu,
+        ]
+    }
+
+    /// The kinds of GPU to try for this choice, in order.
+    ///
+    /// # Errors
+    /// [`Error::DeviceUnavailable`] when one is asked for that was not built in.
+    pub(crate) fn candidates(self) -> Result<Vec<Self>> {
+        match self {
+            Self::Auto => Ok(Self::built_in().to_vec()),
+            Self::Cpu => Ok(Vec::new()),
+            gpu if Self::built_in().contains(&gpu) => Ok(vec![gpu]),
+            gpu => Err(gpu.unavailable(format!("this program was built without the feature {}", gpu.feature()))),
+        }
+    }
+
+    /// The feature that brings it.
+    const fn feature(self) -> &'static str {
+        match self {
+            Self::WebGpu => "wgpu",
+            other => other.name(),
+        }
+    }
+
+    /// That this GPU cannot be had, and what there is in its place.
+    pub(crate) fn unavailable(self, reason: impl Into<String>) -> Error {
+        let others = Self::built_in().iter().filter(|&&gpu| gpu != self);
+        let others = std::iter::once(Self::Cpu).chain(others.copied());
+        let others = others.map(Self::name).collect::<Vec<_>>().join(", ");
+        Error::DeviceUnavailable { device: self.name(), reason: reason.into(), others }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl FromStr for DeviceChoice {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "webgpu" | "wgpu" => Ok(Self::WebGpu),
-            _ => Err(Error::UnknownDevice { value: name.into() }),
-        }
+        let known = Self::ALL.into_iter().find(|choice| choice.name() == name);
+        let known = known.or_else(|| (name == "wgpu").then_some(Self::WebGpu));
+        known.ok_or_else(|| Error::UnknownDevice { value: name.into() })
     }
 }
 
 /// The device in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceReport {
-    /// `cpu` or `webgpu`.
+    /// `cpu`, `cuda`, `vulkan` or `webgpu`.
     pub name: String,
     /// Why this one, in words.
     pub reason: String,
 }
 
-const CPU: &str = "cpu";
-const WEBGPU: &str = "webgpu";
-
 impl DeviceReport {
     pub(crate) fn cpu(reason: impl Into<String>) -> Self {
-        Self { name: CPU.into(), reason: reason.into() }
+        Self { name: DeviceChoice::Cpu.name().into(), reason: reason.into() }
     }
 }
 
-pub(crate) fn unavailable(reason: impl Into<String>) -> Error {
-    Error::DeviceUnavailable { device: WEBGPU, reason: reason.into() }
-}
+/// Tries a kind of GPU in a process of its own, where its driver may crash or hang: nothing when a network computes
+/// rightly there, else in words why not. The second argument is whether one that computes in software counts.
+pub type Trial = fn(DeviceChoice, bool) -> std::result::Result<(), String>;
 
-/// A GPU that answers, and its report.
-pub(crate) struct Gpu {
-    pub(crate) device: Device,
-    pub(crate) report: DeviceReport,
-}
+static TRIAL: OnceLock<Trial> = OnceLock::new();
 
-/// The GPU for that choice, or in words why it is the CPU.
+/// From now on each kind of GPU must pass `trial` once before this process opens it. The first call counts.
 ///
-/// # Errors
-/// [`Error::DeviceUnavailable`] when the GPU is asked for and there is none.
-pub(crate) async fn choose(choice: DeviceChoice) -> Result<std::result::Result<Gpu, String>> {
-    match choice {
-        DeviceChoice::Cpu => Ok(Err("asked for".into())),
-        DeviceChoice::Auto => Ok(gpu::open(false).await),
-        DeviceChoice::WebGpu => gpu::open(true).await.map(Ok).map_err(unavailable),
-    }
+/// Without it a GPU is tried in this process: its panics are caught, a crash in its driver is not.
+pub fn try_gpus_by(trial: Trial) {
+    // A second call finds the first one's.
+    let _ = TRIAL.set(trial);
 }
 
-#[cfg(not(feature = "wgpu"))]
-mod gpu {
-    use super::Gpu;
-
-    pub(super) async fn open(_forced: bool) -> Result<Gpu, String> {
-        Err("built without GPU support".into())
-    }
+/// What the trial said of that kind of GPU; it is asked once for each question.
+pub(crate) fn tried(gpu: DeviceChoice, software: bool) -> std::result::Result<(), String> {
+    type Answers = BTreeMap<(DeviceChoice, bool), std::result::Result<(), String>>;
+    static ANSWERS: Mutex<Answers> = Mutex::new(Answers::new());
+    let Some(trial) = TRIAL.get() else { return Ok(()) };
+    let mut answers = ANSWERS.lock().unwrap_or_else(PoisonError::into_inner);
+    answers.entry((gpu, software)).or_insert_with(|| trial(gpu, software)).clone()
 }
 
-#[cfg(feature = "wgpu")]
-mod gpu {
-    use std::sync::OnceLock;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    use burn::tensor::{
-        Device,
-        wgpu::{WgpuInitError, WgpuSetup, wgpu::DeviceType},
-    };
-
-    use super::{DeviceReport, Gpu, WEBGPU};
-
-    /// burn's runtime for the one adapter that the platform prefers.
-    #[derive(Clone)]
-    struct Opened {
-        device: Device,
-        adapter: String,
-        software: bool,
-    }
-
-    /// The runtime can be set up once in a process only; a failure is final too.
-    static OPENED: OnceLock<Result<Opened, String>> = OnceLock::new();
-
-    /// The preferred adapter, or in words why there is none. A software adapter is slower than the network on
-    /// the CPU and counts only when `forced`.
-    pub(super) async fn open(forced: bool) -> Result<Gpu, String> {
-        let Opened { device, adapter, software } = opened().await?;
-        if software && !forced {
-            return Err(format!("{adapter} computes in software, slower than the network on the CPU"));
+    #[test]
+    fn names_are_read_back() {
+        for choice in DeviceChoice::ALL {
+            assert_eq!(choice.name().parse(), Ok(choice));
+            assert_eq!(serde_json::to_value(choice).expect("JSON"), choice.name());
         }
-        let reason = if forced { format!("asked for: {adapter}") } else { format!("there is {adapter}") };
-        Ok(Gpu { device, report: DeviceReport { name: WEBGPU.into(), reason } })
+        assert_eq!("wgpu".parse(), Ok(DeviceChoice::WebGpu));
+        let error = "abacus".parse::<DeviceChoice>().expect_err("no such device").to_string();
+        for word in ["abacus", "auto", "cpu", "cuda", "vulkan", "webgpu"] {
+            assert!(error.contains(word), "{error}");
+        }
     }
 
-    #[cfg(not(target_arch = "wasm32"))]
-    async fn opened() -> Result<Opened, String> {
-        OPENED.get_or_init(|| describe(Device::wgpu_options().init_with_setup())).clone()
-    }
-
-    #[cfg(target_arch = "wasm32")]
-    async fn opened() -> Result<Opened, String> {
-        match OPENED.get() {
-            Some(opened) => opened.clone(),
-            None => {
-                let opened = describe(Device::wgpu_options().init_with_setup_async().await);
-                OPENED.get_or_init(|| opened).clone()
+    #[test]
+    fn what_was_not_built_in_is_refused_with_what_there_is() {
+        assert_eq!(DeviceChoice::Auto.candidates(), Ok(DeviceChoice::built_in().to_vec()));
+        assert_eq!(DeviceChoice::Cpu.candidates(), Ok(Vec::new()));
+        for gpu in [DeviceChoice::Cuda, DeviceChoice::Vulkan, DeviceChoice::WebGpu] {
+            if DeviceChoice::built_in().contains(&gpu) {
+                assert_eq!(gpu.candidates(), Ok(vec![gpu]));
+            } else {
+                let error = gpu.candidates().expect_err("not built in").to_string();
+                assert!(error.contains(&format!("without the feature {}", gpu.feature())), "{error}");
+                assert!(error.contains("there is cpu"), "{error}");
             }
         }
-    }
-
-    fn describe(opened: Result<(Device, WgpuSetup), WgpuInitError>) -> Result<Opened, String> {
-        let (device, setup) = opened.map_err(|e| match e {
-            WgpuInitError::AdapterUnavailable { .. } => "no GPU adapter found".into(),
-            other => other.to_string(),
-        })?;
-        let info = setup.adapter.get_info();
-        // Browsers keep the name to themselves.
-        let name = if info.name.is_empty() { "the browser's adapter" } else { &info.name };
-        let software = info.device_type == DeviceType::Cpu || name.to_lowercase().contains("swiftshader");
-        Ok(Opened { device, adapter: format!("{name} ({})", info.backend), software })
     }
 }

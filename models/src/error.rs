@@ -3,18 +3,20 @@
 #[non_exhaustive]
 pub enum Error {
     /// No device goes by this name.
-    #[error("unknown device: {value} (expected auto, cpu or webgpu)")]
+    #[error("unknown device: {value} (expected auto, cpu, cuda, vulkan or webgpu)")]
     UnknownDevice {
         /// The name that was given.
         value: String,
     },
     /// The device that was asked for cannot be used.
-    #[error("the device {device} cannot be used: {reason}")]
+    #[error("the device {device} cannot be used: {reason}; there is {others}, or auto, which takes what works")]
     DeviceUnavailable {
         /// Name of the device.
         device: &'static str,
         /// Why, in words.
         reason: String,
+        /// What else may be asked for.
+        others: String,
     },
     /// The device failed while it computed.
     #[error("the device {device} failed: {reason}")]

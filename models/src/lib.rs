@@ -11,11 +11,11 @@
 //! - `weights`: state dictionaries, from safetensors or PyTorch files, under the names torchvision gives.
 //! - `import`: files of weights as people have them, recognised and checked. `manifest`: the networks there are.
 //! - [`logistic`], [`calibration`]: a classifier's last layer trained, and its confidence put right.
-//! - `device`: which processor, and why.
+//! - `device`: which processor, and why. `gpu`: GPUs that answer, and what is done when one fails.
 //! - `input`, `output`: frames to the network's input; logits to probabilities. `pillow`: how torchvision scales.
 //!
-//! Features: `embedded` (default) carries the default network's weights in the binary; `wgpu` adds the GPU
-//! (WebGPU in the browser).
+//! Features: `embedded` (default) carries the default network's weights in the binary; `cuda`, `vulkan` and `wgpu` add
+//! GPUs (`wgpu` is WebGPU in the browser).
 //!
 //! ```
 //! use steadymask_core::Plane;
@@ -40,6 +40,7 @@ mod classifier;
 mod cpu;
 mod device;
 mod error;
+mod gpu;
 #[cfg(not(target_arch = "wasm32"))]
 mod import;
 mod input;
@@ -57,7 +58,7 @@ pub mod train;
 mod weights;
 
 pub use classifier::{Calibration, Card, Classifier, Framing, HeatMap, log_odds};
-pub use device::{DeviceChoice, DeviceReport};
+pub use device::{DeviceChoice, DeviceReport, Trial, try_gpus_by};
 pub use error::{Error, Result};
 #[cfg(not(target_arch = "wasm32"))]
 pub use import::{Contents, Head, Task, Weights};

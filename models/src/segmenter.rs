@@ -5,7 +5,8 @@ use crate::{
     DeviceChoice, DeviceReport, Error, Result,
     cpu::{Engine, Width},
     device,
-    net::{Architecture, Batch, Network, OnBurn},
+    gpu::{self, OnGpu},
+    net::{Architecture, Batch, Network},
     output::Logits,
     remarks::Remarks,
     weights::StateDict,
@@ -62,7 +63,7 @@ pub struct FrameLogits {
 #[derive(Debug)]
 enum Placed {
     Cpu(Engine),
-    Gpu(OnBurn),
+    Gpu(OnGpu),
 }
 
 /// A network, ready on its device.
@@ -110,8 +111,52 @@ impl Segmenter {
         Ok(self)
     }
 
+    /// Whether the network that the crate carries computes on that kind of GPU what it computes on the CPU, tried in
+    /// this process: what a [`Trial`](crate::Trial) asks for in its own. One that computes in software counts if
+    /// `software` says so.
+    ///
+    /// # Errors
+    /// In words, when it does not.
+    #[cfg(feature = "embedded")]
+    pub async fn try_embedded(kind: DeviceChoice, software: bool) -> std::result::Result<(), String> {
+        use crate::weights::embedded::SAFETENSORS;
+        // First, since most machines have no such GPU, and the network takes its time.
+        gpu::open(kind, software).await?;
+        let on_cpu = || {
+            let weights = StateDict::from_safetensors(SAFETENSORS)?;
+            let network = Network::load(&weights)?;
+            Self::on_cpu(&weights, &network, None).map(|on_cpu| (network, on_cpu))
+        };
+        let (network, on_cpu) = on_cpu().map_err(|e| e.to_string())?;
+        on_cpu.on_gpu(&network, kind, software).await.map(drop)
+    }
+
     async fn load(weights: &StateDict, name: Option<&str>, choice: DeviceChoice) -> Result<Self> {
         let network = Network::load(weights)?;
+        let on_cpu = Self::on_cpu(weights, &network, name)?;
+        let mut refusals = Vec::new();
+        for kind in choice.candidates()? {
+            let on_gpu = match device::tried(kind, choice == kind) {
+                Ok(()) => on_cpu.on_gpu(&network, kind, choice == kind).await,
+                Err(reason) => Err(reason),
+            };
+            match on_gpu {
+                Ok(on_gpu) if choice == kind => return Ok(on_gpu),
+                Ok(on_gpu) => return Ok(on_gpu.backed_by(on_cpu, refusals)),
+                Err(reason) if choice == kind => return Err(kind.unavailable(reason)),
+                Err(reason) => refusals.push(format!("{kind}: {reason}")),
+            }
+        }
+        let reason = match choice {
+            DeviceChoice::Auto if refusals.is_empty() => "built without GPU support".into(),
+            DeviceChoice::Auto => refusals.join("; "),
+            _ => "asked for".into(),
+        };
+        Ok(Self { report: DeviceReport::cpu(reason), ..on_cpu })
+    }
+
+    /// The network on the CPU.
+    fn on_cpu(weights: &StateDict, network: &Network, name: Option<&str>) -> Result<Self> {
         let remarks = Remarks::of(weights, network.classes())?;
         let info = ModelInfo {
             name: name.unwrap_or(network.architecture.name).into(),
@@ -119,32 +164,45 @@ impl Segmenter {
             parameters: weights.parameters(),
             classes: remarks.classes.clone().unwrap_or_else(|| class_names(network.classes())),
         };
-        let architecture = network.architecture;
-        let on_cpu = Self {
-            architecture,
+        Ok(Self {
+            architecture: network.architecture,
             network: Placed::Cpu(Engine::new(network.graph(), Width::best())),
             remarks,
             report: DeviceReport::cpu(""),
             info,
+        })
+    }
+
+    /// The same network on a GPU that computes what this one does, else in words why there is none. One that computes
+    /// in software counts if it was `asked_for`.
+    async fn on_gpu(
+        &self,
+        network: &Network,
+        kind: DeviceChoice,
+        asked_for: bool,
+    ) -> std::result::Result<Self, String> {
+        let gpu = gpu::open(kind, asked_for).await?;
+        let reason = if asked_for { format!("asked for: {}", gpu.name) } else { format!("there is {}", gpu.name) };
+        let on_gpu = Self {
+            architecture: self.architecture,
+            network: Placed::Gpu(OnGpu::new(network.graph(), gpu)?),
+            remarks: self.remarks.clone(),
+            report: DeviceReport { name: kind.name().into(), reason },
+            info: self.info.clone(),
         };
-        let why_not = match device::choose(choice).await? {
-            Ok(gpu) => {
-                let on_gpu = Self {
-                    architecture,
-                    network: Placed::Gpu(OnBurn::new(network.graph(), gpu.device)),
-                    remarks: on_cpu.remarks.clone(),
-                    report: gpu.report,
-                    info: on_cpu.info.clone(),
-                };
-                match on_gpu.agrees_with(&on_cpu).await {
-                    Ok(()) => return Ok(on_gpu),
-                    Err(reason) if choice == DeviceChoice::WebGpu => return Err(device::unavailable(reason)),
-                    Err(reason) => reason,
-                }
-            }
-            Err(reason) => reason,
+        on_gpu.agrees_with(self).await?;
+        Ok(on_gpu)
+    }
+
+    /// The same with the CPU to take over when the GPU fails, and with why other GPUs were refused.
+    fn backed_by(self, on_cpu: Self, refusals: Vec<String>) -> Self {
+        let network = match (self.network, on_cpu.network) {
+            (Placed::Gpu(gpu), Placed::Cpu(engine)) => Placed::Gpu(gpu.with_spare(engine)),
+            (network, _) => network,
         };
-        Ok(Self { report: DeviceReport::cpu(why_not), ..on_cpu })
+        let reasons: Vec<_> = std::iter::once(self.report.reason).chain(refusals).collect();
+        let report = DeviceReport { reason: reasons.join("; "), ..self.report };
+        Self { network, report, ..self }
     }
 
     /// What network this is.
@@ -172,8 +230,19 @@ impl Segmenter {
     }
 
     /// The device in use, and why.
-    pub fn device(&self) -> &DeviceReport {
-        &self.report
+    pub fn device(&self) -> DeviceReport {
+        match &self.network {
+            Placed::Cpu(_) => self.report.clone(),
+            Placed::Gpu(gpu) => gpu.report(&self.report),
+        }
+    }
+
+    /// What was learned of the device since, in words: that its memory is small, that it failed.
+    pub fn trouble(&self) -> Option<String> {
+        match &self.network {
+            Placed::Cpu(_) => None,
+            Placed::Gpu(gpu) => gpu.trouble().map(|trouble| format!("{}: {trouble}", self.report.name)),
+        }
     }
 
     /// The probabilities, as `round(255·p)`, of classes in a batch of frames of one size: a plane at the
@@ -225,12 +294,11 @@ impl Segmenter {
     /// The logits for frames that are shown at `input_size`: `[batch, classes, height, width]`.
     async fn forward(&self, frames: &[&Plane<Rgb>], input_size: (usize, usize)) -> Result<Batch> {
         let failed = |reason: String| Error::DeviceFailed { device: self.report.name.clone(), reason };
-        let input = self.architecture.preparation.batch(frames, input_size);
-        let mut outputs = match &self.network {
-            Placed::Cpu(engine) => engine.run(&input),
-            Placed::Gpu(network) => network.run(input).await.map_err(failed)?,
+        let prepare = |frames: &[&Plane<Rgb>]| self.architecture.preparation.batch(frames, input_size);
+        let logits = match &self.network {
+            Placed::Cpu(engine) => engine.run(&prepare(frames)).swap_remove(0),
+            Placed::Gpu(gpu) => gpu.run(frames, prepare).await.map_err(failed)?,
         };
-        let logits = outputs.swap_remove(0);
         match logits.values.iter().filter(|value| !value.is_finite()).count() {
             0 => Ok(logits),
             count => Err(Error::Garbage { device: self.report.name.clone(), count, total: logits.values.len() }),
@@ -282,5 +350,78 @@ pub(crate) fn class_names(count: usize) -> Vec<String> {
         VOC_CLASSES.map(String::from).to_vec()
     } else {
         std::iter::once("background".to_owned()).chain((1..count).map(|id| format!("class{id}"))).collect()
+    }
+}
+
+#[cfg(all(test, feature = "embedded"))]
+mod tests {
+    use std::pin::Pin;
+
+    use super::*;
+    use crate::{
+        block_on,
+        gpu::{Fallible, Fault},
+        weights::embedded::SAFETENSORS,
+    };
+
+    /// A device that computes as the CPU does, as long as there is memory.
+    #[derive(Debug)]
+    struct Small {
+        engine: Engine,
+        room: usize,
+    }
+
+    impl Fallible for Small {
+        fn run(&self, input: Batch) -> Pin<Box<dyn Future<Output = std::result::Result<Vec<Batch>, Fault>> + '_>> {
+            assert!(input.shape[0] <= self.room, "CUDA_ERROR_OUT_OF_MEMORY");
+            Box::pin(async move { Ok(self.engine.run(&input)) })
+        }
+    }
+
+    fn on_cpu() -> (Network, Segmenter) {
+        let weights = StateDict::from_safetensors(SAFETENSORS).expect("sound weights");
+        let network = Network::load(&weights).expect("the default network");
+        let on_cpu = Segmenter::on_cpu(&weights, &network, None).expect("sound remarks");
+        (network, on_cpu)
+    }
+
+    fn on_small_gpu(room: usize) -> Segmenter {
+        let (network, segmenter) = on_cpu();
+        let engine = Engine::new(network.graph(), Width::best());
+        let network = Placed::Gpu(OnGpu::of(Box::new(Small { engine, room })));
+        Segmenter { network, report: DeviceReport { name: "cuda".into(), reason: "there is one".into() }, ..segmenter }
+    }
+
+    fn frames() -> Vec<Plane<Rgb>> {
+        let frame = |seed| Plane::from_fn(60, 50, |x, y| [(x * seed) as u8, (y * 5) as u8, (x * y + seed * 40) as u8]);
+        (1..=7).map(frame).collect()
+    }
+
+    #[test]
+    fn a_small_gpu_loses_no_frame() {
+        let frames = frames();
+        let views: Vec<_> = frames.iter().collect();
+        let expected = block_on(on_cpu().1.segment(&views, &[0, 15])).expect("sound frames");
+        let small = on_small_gpu(2);
+        assert_eq!(block_on(small.segment(&views, &[0, 15])).expect("sound frames"), expected);
+        assert!(small.device().reason.starts_with("there is one; its memory holds one frame"), "{:?}", small.device());
+        assert!(small.trouble().is_some_and(|trouble| trouble.starts_with("cuda: ")));
+    }
+
+    #[test]
+    fn the_cpu_takes_over_where_any_device_will_do() {
+        let frames = frames();
+        let views: Vec<_> = frames.iter().collect();
+        let error = block_on(on_small_gpu(0).segment(&views, &[])).expect_err("no memory, and asked for by name");
+        assert!(error.to_string().contains("the device cuda failed: CUDA_ERROR_OUT_OF_MEMORY"), "{error}");
+
+        let (_, on_cpu) = on_cpu();
+        let expected = block_on(on_cpu.segment(&views, &[])).expect("sound frames");
+        let backed = on_small_gpu(0).backed_by(on_cpu, vec!["vulkan: no adapter".into()]);
+        assert_eq!(backed.device().reason, "there is one; vulkan: no adapter");
+        assert_eq!(block_on(backed.segment(&views, &[])).expect("sound frames"), expected);
+        let DeviceReport { name, reason } = backed.device();
+        assert_eq!(name, "cpu");
+        assert!(reason.ends_with("the CPU took over: CUDA_ERROR_OUT_OF_MEMORY"), "{reason}");
     }
 }

@@ -66,10 +66,15 @@ impl Evidence<'_> {
     /// Where the network ran and why.
     pub fn device(&self) -> Option<DeviceReport> {
         match self {
-            Self::Network(segmenter) => Some(segmenter.device().clone()),
+            Self::Network(segmenter) => Some(segmenter.device()),
             Self::Masks(_) => None,
             Self::Kept(kept) => Some(kept.index.device.clone()),
         }
+    }
+
+    /// What the device's user should know after the run, in words.
+    pub fn trouble(&self) -> Option<String> {
+        if let Self::Network(segmenter) = self { segmenter.trouble() } else { None }
     }
 }
 

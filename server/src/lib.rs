@@ -11,12 +11,14 @@
 //!   check.
 //! - [`source`], [`evidence`], [`masks`]: what goes in; masks go out, too. [`evaluate`]: masks against ground truth.
 //! - [`cars`]: photographs of cars judged by a person's own classifiers; [`training`] makes such.
+//! - [`device`]: GPUs tried where they can do no harm.
 //! - [`video`]: ffmpeg and ffprobe as child processes. [`picture`]: PNG and JPEG files.
 //! - [`job`]: what the server does for whom, on disk. [`http`]: the interface to it, one file a resource.
 //! - [`cli`]: one file a command.
 
 pub mod cars;
 pub mod cli;
+pub mod device;
 pub mod download;
 mod error;
 pub mod evaluate;

@@ -140,7 +140,7 @@ pub fn segment(
             let frames_total = source.frames().max(frames_done);
             (controls.progress)(Progress { frames_done, frames_total, elapsed: start.elapsed() });
         }
-        keeper.finish(&settings.classes, &segmenter.info().name, segmenter.device())?;
+        keeper.finish(&settings.classes, &segmenter.info().name, &segmenter.device())?;
         Ok(frames_done)
     };
     let (width, height) = source.size();
@@ -270,6 +270,8 @@ pub(crate) fn through_evidence<T: Send>(
         drop(evident_sender);
         let result = joined(sinking)?;
         let (decode, warning) = decoding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let warning =
+            warning.into_iter().chain(evidence.trouble()).reduce(|first, second| format!("{first}; {second}"));
         Ok((result, Front { decode, segment: clock.seconds, warning }))
     })
 }

@@ -36,7 +36,7 @@ pub struct Args {
     /// The segmentation network that finds the car [default: the one built in].
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Where that runs: auto, cpu or webgpu. The classifiers run on the CPU.
+    /// Where that runs: auto, cpu, cuda, vulkan or webgpu. The classifiers run on the CPU.
     #[arg(long, default_value = "auto", value_name = "NAME")]
     device: DeviceChoice,
     /// Show the classifiers nothing but the car, as the segmentation network sees it.

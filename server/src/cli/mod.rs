@@ -10,12 +10,13 @@ mod segment;
 mod serve;
 mod stabilize;
 mod train_classifier;
+mod try_device;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::Error;
+use crate::{Error, device};
 
 /// Steady masks from any video.
 #[derive(Parser)]
@@ -35,6 +36,8 @@ enum Command {
     Calibrate(calibrate::Args),
     Models(models::Args),
     Serve(serve::Args),
+    #[command(hide = true)]
+    TryDevice(try_device::Args),
 }
 
 /// Exit status of a program that was interrupted: 128 and the number of SIGINT.
@@ -43,7 +46,11 @@ const INTERRUPTED: u8 = 130;
 /// Parses the arguments and runs the command: 0 when all went well, 1 for an error, which is told on standard error,
 /// 2 for wrong arguments, 130 when interrupted.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    if !matches!(command, Command::TryDevice(_)) {
+        steadymask_models::try_gpus_by(device::try_apart);
+    }
+    let result = match command {
         Command::Stabilize(args) => stabilize::run(args),
         Command::Segment(args) => segment::run(args),
         Command::Evaluate(args) => evaluate::run(args),
@@ -52,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Calibrate(args) => calibrate::run(args),
         Command::Models(args) => models::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::TryDevice(args) => try_device::run(args),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
     if let Some(Error::Cancelled) = error.downcast_ref() {

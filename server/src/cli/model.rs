@@ -11,7 +11,7 @@ pub(super) struct ModelArgs {
     /// The network: a name that `steadymask models list` shows, or a .safetensors file [default: the one built in].
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Where the network runs: auto, cpu or webgpu.
+    /// Where the network runs: auto, cpu, cuda, vulkan or webgpu.
     #[arg(long, default_value = "auto", value_name = "NAME")]
     device: DeviceChoice,
 }

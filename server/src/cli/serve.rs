@@ -42,7 +42,7 @@ pub struct Args {
     /// Largest video accepted, in MiB.
     #[arg(long, default_value_t = 2048, value_name = "MIB")]
     max_upload: u64,
-    /// Where the network runs: auto, cpu or webgpu.
+    /// Where the network runs: auto, cpu, cuda, vulkan or webgpu.
     #[arg(long, default_value = "auto", value_name = "NAME")]
     device: DeviceChoice,
     #[command(flatten)]
@@ -82,7 +82,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         .with(fmt::layer().with_ansi(false).with_writer(Mutex::new(log)).with_filter(LevelFilter::INFO))
         .init();
     let segmenter = block_on(Segmenter::embedded(args.device))?;
-    let (model, device) = (segmenter.info().clone(), segmenter.device().clone());
+    let (model, device) = (segmenter.info().clone(), segmenter.device());
     tracing::info!(model = model.name, device = device.name, reason = device.reason, "network loaded");
     let jobs = Jobs::start(store, Segmenters::new(segmenter, args.device))?;
     let analyzer = analyzer(&args.cars, args.device)?;

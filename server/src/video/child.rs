@@ -66,7 +66,7 @@ impl Drop for Tool {
 }
 
 /// The last [`STDERR_LIMIT`] bytes of `pipe`.
-fn tail(mut pipe: impl Read) -> String {
+pub(crate) fn tail(mut pipe: impl Read) -> String {
     let mut kept = Vec::new();
     let mut chunk = [0; 4096];
     while let Ok(count @ 1..) = pipe.read(&mut chunk) {

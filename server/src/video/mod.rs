@@ -6,6 +6,7 @@ mod encode;
 mod probe;
 
 pub use child::require_tools;
+pub(crate) use child::tail;
 pub use decode::{Decoder, LumaDecoder};
 pub use encode::Encoder;
 pub use probe::{Rate, Video};

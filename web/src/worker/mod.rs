@@ -78,7 +78,7 @@ impl Network {
             let classes = segmenter.classes().to_vec();
             segmenter = segmenter.with_names(name, classes).map_err(failed)?;
         }
-        let mut device = segmenter.device().clone();
+        let mut device = segmenter.device();
         let fell_back = choice == DeviceChoice::Auto && device.name == "cpu";
         // The page chose this worker, and knows better why.
         if let Some(reason) = query.get("reason").filter(|_| !fell_back) {
