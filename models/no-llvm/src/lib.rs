@@ -9,7 +9,9 @@ use std::convert::Infallible;
 
 #[cfg(feature = "nvptx")]
 use cubecl_core::ir::nvidia::SmArch;
-use cubecl_core::{CompilationError, backtrace::BackTrace, prelude::KernelDefinition, server::BufferIOAttr};
+use cubecl_core::{
+    CompilationError, environment::backtrace::BackTrace, ir::attributes::BufferIOAttr, prelude::KernelDefinition,
+};
 
 /// What LLVM would compile for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
