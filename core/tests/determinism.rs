@@ -16,7 +16,7 @@ use steadymask_core::{
 use synthetic::{HEIGHT, WIDTH};
 
 /// What every platform must give. A change here means that results change: say so where it is made.
-const EXPECTED: u64 = 0x4953788f30e82723;
+const EXPECTED: u64 = 0x193221de51a5c112;
 
 /// FNV-1a, 64 bits.
 struct Hash(u64);
@@ -63,6 +63,16 @@ fn hash_of_everything() -> u64 {
         assert_eq!(summary.scene_cuts, [synthetic::CUT], "{:?}", settings.method);
         hash.debug(&summary);
     }
+
+    // Masks that are good already, but for one frame, are treated otherwise.
+    let mut stabilizer = Stabilizer::new(&Settings::default(), WIDTH, HEIGHT, 1).expect("valid settings");
+    let mut finished = Vec::new();
+    for (t, (frame, mask)) in synthetic::spinning(16).into_iter().enumerate() {
+        let mask = if t == 7 { mask.map(|_| 0) } else { mask };
+        finished.extend(stabilizer.push(frame, vec![mask]).expect("frames of the size announced"));
+    }
+    finished.extend(stabilizer.finish().0);
+    finished.iter().for_each(|frame| hash.bytes(frame.stabilized[0].data()));
 
     let clock = || 0.0;
     let mut trial = Trial::new(&Settings::default(), WIDTH, HEIGHT, 2).expect("a small clip");

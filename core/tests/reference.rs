@@ -7,7 +7,8 @@ use proptest::{collection::vec, prelude::*};
 use steadymask_core::{
     All, BitMask, ColorMatrix, ColorRange, I420, LookAhead, Motion, Plane, RAW_LEVEL, Rgb,
     filter::{
-        self, Connectivity, Consensus, Exponential, Hysteresis, Median, MovingAverage, TemporalFilter, Uncertainty,
+        self, Connectivity, Consensus, Exponential, Hysteresis, Median, MovingAverage, Noise, TemporalFilter,
+        Uncertainty,
     },
     metric::{self, Overlap, Witness},
     reference, resize, rgb_from_i420,
@@ -79,6 +80,21 @@ fn motion((width, height): (usize, usize)) -> impl Strategy<Value = Motion> {
 fn moving_shot() -> impl Strategy<Value = (Vec<Plane<u8>>, Vec<Motion>)> {
     (1..20usize, 1..20usize, 1..7usize).prop_flat_map(|(width, height, frames)| {
         (vec(plane((width, height)), frames), vec(motion((width, height)), frames - 1))
+    })
+}
+
+/// As [`moving_shot`], but hardly anything moves, and most frames are alike.
+fn steady_shot() -> impl Strategy<Value = (Vec<Plane<u8>>, Vec<Motion>)> {
+    (4..24usize, 4..24usize, 3..9usize).prop_flat_map(|(width, height, frames)| {
+        let size = (width, height);
+        let still = move |motion: Motion| {
+            let still = |flow: &Plane<[f32; 2]>| flow.map(|vector| vector.map(|v| v / 40.0));
+            Motion { forward: still(&motion.forward), backward: still(&motion.backward), ..motion }
+        };
+        let sharp = move || smooth(size).prop_map(|plane| plane.map(|&p| (i32::from(p) * 8 - 900).clamp(3, 250) as u8));
+        let shot = (sharp(), vec(prop_oneof![5 => Just(None), 1 => sharp().prop_map(Some)], frames))
+            .prop_map(|(plane, others)| others.into_iter().map(|other| other.unwrap_or(plane.clone())).collect());
+        (shot, vec(motion(size).prop_map(still), frames - 1))
     })
 }
 
@@ -339,7 +355,7 @@ proptest! {
 
     #[test]
     fn consensus(
-        (shot, motions) in moving_shot(),
+        (shot, motions) in prop_oneof![moving_shot(), steady_shot()],
         colors in vec(any::<[u8; 3]>(), 4),
         decay in 0.5..1.0f32,
         frames in prop_oneof![(0..12usize).prop_map(Some), Just(None)],
@@ -363,12 +379,42 @@ proptest! {
         let slow = reference::filter::consensus(&pictures, &shot, &motions, decay, frames);
         prop_assert_eq!(fast.len(), slow.len());
         let pairs = || fast.iter().zip(&slow).flat_map(|(fast, slow)| fast[0].data().iter().zip(slow.data()));
-        // A level rounded the other way may move a decision by a few.
-        for (&fast, &slow) in pairs() {
-            prop_assert!((f64::from(fast) - slow).abs() < 12.0, "{} instead of {}", fast, slow);
-        }
+        // A level rounded the other way may move a decision by a few, and a label to the other side: what it belongs to
+        // then flickers or does not.
+        let far = pairs().filter(|(fast, slow)| (f64::from(**fast) - *slow).abs() >= 12.0).count();
+        prop_assert!(far <= pairs().count() / 50, "{} of {} pixels", far, pairs().count());
         let mean = pairs().map(|(&fast, &slow)| (f64::from(fast) - slow).abs()).sum::<f64>() / pairs().count() as f64;
         prop_assert!(mean < 0.75, "apart by {} in the mean", mean);
+    }
+
+    #[test]
+    fn noise_of_masks((shot, motions) in prop_oneof![moving_shot(), steady_shot()]) {
+        for (t, planes) in shot.windows(3).enumerate() {
+            let (planes, motions) = ([&planes[0], &planes[1], &planes[2]], [&motions[t], &motions[t + 1]]);
+            let (fast, slow) = (Noise::of(planes, motions), reference::filter::noise(planes, motions));
+            prop_assert_eq!(fast.is_some(), slow.is_some());
+            if let (Some(fast), Some(slow)) = (fast, slow) {
+                prop_assert!((fast.noise - slow.noise).abs() < 1e-4 * slow.noise.abs().max(1.0), "{fast:?} instead of {slow:?}");
+                prop_assert!((fast.softness - slow.softness).abs() < 1e-4 * slow.softness.max(1.0));
+            }
+        }
+    }
+
+    #[test]
+    fn steadiness(window in vec((0.0..0.2f32, 0.0..5.0f32), 0..9usize)) {
+        let window: Vec<_> = window.into_iter().map(|(noise, softness)| Noise { noise, softness }).collect();
+        let (fast, slow) = (filter::steadiness(&window), reference::filter::steadiness(&window));
+        prop_assert!((f64::from(fast) - slow).abs() < 1e-5);
+    }
+
+    #[test]
+    fn keep(
+        (own, fused) in prop_oneof![(1..40usize, 1..30usize), (160..180usize, 160..170usize)]
+            .prop_flat_map(|size| (smooth(size), smooth(size))),
+        share in prop_oneof![Just(0.0f32), Just(1.0), 0.0..1.0f32],
+    ) {
+        let fast = filter::keep(&own, &fused, share);
+        assert_rounded(&[fast], &[reference::filter::keep(&own, &fused, share.into())], 1e-3);
     }
 
     #[test]

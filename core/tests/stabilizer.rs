@@ -7,7 +7,7 @@ use steadymask_core::{
     All, BitMask, Error, Finished, LookAhead, Method, Plane, Rgb, Settings, Stabilizer, metric, metric::Summary,
     union_of,
 };
-use synthetic::{CUT, FRAMES, HEIGHT, Random, WIDTH, clip, disk_at};
+use synthetic::{CUT, FRAMES, HEIGHT, Random, WIDTH, clip, disk_at, spinning};
 
 type Frame = (Plane<Rgb>, Vec<Plane<u8>>);
 
@@ -251,6 +251,37 @@ fn consensus_fills_gaps_without_lagging() {
     }
     let improvement = summary.improvement_percent.motion_compensated_instability.unwrap();
     assert!(improvement > 60.0, "{improvement} %");
+}
+
+#[test]
+fn consensus_leaves_good_masks_alone_and_mends_their_flicker() {
+    // Nothing of the object in one frame, a hole in another, a stain in a third.
+    let [dropped, holed, stained] = [13, 21, 29];
+    let truth = spinning(40);
+    let spoiled = truth.iter().enumerate().map(|(t, (frame, mask))| {
+        let within = |x: usize, y: usize, [left, top]: [usize; 2]| x.abs_diff(left) < 4 && y.abs_diff(top) < 4;
+        let mask = Plane::from_fn(WIDTH, HEIGHT, |x, y| match mask.get(x, y) {
+            _ if t == dropped || t == holed && within(x, y, [24 + t, 32]) => 0,
+            _ if t == stained && within(x, y, [20, 12]) => 255,
+            value => value,
+        });
+        (frame.clone(), vec![mask])
+    });
+    let (finished, summary) = stabilize(&Settings::default(), &spoiled.collect::<Vec<_>>());
+    assert_eq!(summary.scene_cuts, []);
+    let level = Settings::default().threshold_level();
+    for (t, (frame, (_, truth))) in finished.iter().zip(&truth).enumerate() {
+        let masks = [&frame.stabilized[0], truth].map(|plane| BitMask::from_threshold(plane, level));
+        let agreement = metric::iou(&masks[0], &masks[1]).unwrap();
+        let least = if t == dropped {
+            0.6
+        } else if t == holed || t == stained {
+            0.9
+        } else {
+            0.98
+        };
+        assert!(agreement > least, "frame {t}: {agreement}");
+    }
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use crate::{
     BitMask, Motion, Plane, Rgb,
     filter::{
-        DISAGREEMENT_GAIN, LEAST_PEAK_SHARE, LEAST_PROBABILITY, LEAST_WEIGHT, PAST_BLOCK, PEAK_SHARE, SECOND_DECAY,
-        SMALL_SHARE, VOTES, WINDOW,
+        DISAGREEMENT_GAIN, LEAST_PEAK_SHARE, LEAST_PROBABILITY, LEAST_WEIGHT, Noise, PAST_BLOCK, PEAK_SHARE,
+        SECOND_DECAY, SMALL_SHARE, STEADY_NOISE, STEADY_SOFTNESS, STEADY_WINDOW, UNSTEADY_NOISE, UNSTEADY_SOFTNESS,
+        VOTES, WINDOW,
     },
     flow::{Flow, TRUSTED, warp},
 };
@@ -140,7 +141,70 @@ pub fn consensus(
     };
     let own: Vec<_> = (0..shot.len()).map(decided).collect();
     let fused = |t| joined(&own, motions, SECOND_DECAY, look_ahead.is_some(), t, ends(lags[1], t)[1]);
-    (0..shot.len()).map(|t| fused(t).map(|[mean, _]| *mean)).collect()
+
+    let noise: Vec<_> = (0..shot.len())
+        .map(|t| {
+            let inside = 0 < t && t + 1 < shot.len();
+            if inside { noise([&shot[t - 1], &shot[t], &shot[t + 1]], [&motions[t - 1], &motions[t]]) } else { None }
+        })
+        .collect();
+    let finished = |t: usize| {
+        // The frames that came before this one goes; the noise of the last of them is not known yet.
+        let known = ends(lags[0], ends(lags[1], t)[1] - 1)[1] - 1;
+        let window = t.saturating_sub(STEADY_WINDOW)..(t + STEADY_WINDOW + 1).min(known);
+        let window: Vec<Noise> = noise.get(window).unwrap_or_default().iter().flatten().copied().collect();
+        let fused = fused(t).map(|[mean, _]| mean.round() as u8);
+        keep(&shot[t], &fused, steadiness(&window))
+    };
+    (0..shot.len()).map(finished).collect()
+}
+
+/// Twin of [`Noise::of`].
+pub fn noise([before, here, after]: [&Plane<u8>; 3], [earlier, later]: [&Motion; 2]) -> Option<Noise> {
+    let (width, height) = here.size();
+    let carried = [warp(before, &earlier.backward), warp(after, &later.forward)];
+    let (mut noise, mut softness, mut edges) = (0.0, 0.0, 0.0);
+    for (x, y) in (0..height).step_by(4).flat_map(|y| (0..width).map(move |x| (x, y))) {
+        let p = f64::from(here.get(x, y)) / 255.0;
+        let [before, after] = carried.each_ref().map(|plane| p - f64::from(plane.get(x, y)) / 255.0);
+        let trust = f64::from(earlier.backward_trust.get(x, y)) * f64::from(later.forward_trust.get(x, y));
+        noise += trust * before * after;
+        softness += 4.0 * p * (1.0 - p);
+        let on = |x: usize, y: usize| here.get(x.min(width - 1), y.min(height - 1)) > 127;
+        edges += if on(x, y) != on(x + 1, y) || on(x, y) != on(x, y + 1) { 1.0 } else { 0.0 };
+    }
+    (edges > 0.0).then_some(Noise { noise: (noise / edges) as f32, softness: (softness / edges) as f32 })
+}
+
+/// Twin of [`steadiness`](crate::filter::steadiness).
+pub fn steadiness(window: &[Noise]) -> f64 {
+    let share = |mut values: Vec<f32>, from: f32, to: f32| {
+        values.sort_by(f32::total_cmp);
+        (f64::from(to - values[values.len() / 2]) / f64::from(to - from)).clamp(0.0, 1.0)
+    };
+    if window.is_empty() {
+        return 0.0;
+    }
+    let noise = window.iter().map(|frame| frame.noise).collect();
+    let softness = window.iter().map(|frame| frame.softness).collect();
+    share(noise, STEADY_NOISE, UNSTEADY_NOISE) * share(softness, STEADY_SOFTNESS, UNSTEADY_SOFTNESS)
+}
+
+/// Twin of [`keep`](crate::filter::keep).
+pub fn keep(own: &Plane<u8>, fused: &Plane<u8>, share: f64) -> Plane<f64> {
+    let (width, height) = own.size();
+    let radius = (width.min(height) / 80).max(1);
+    let around = |x: usize, y: usize, radius: usize| {
+        let rows = y.saturating_sub(radius)..(y + radius + 1).min(height);
+        rows.flat_map(move |y| (x.saturating_sub(radius)..(x + radius + 1).min(width)).map(move |x| (x, y)))
+    };
+    let center = Plane::from_fn(width, height, |x, y| {
+        around(x, y, radius).all(|(x, y)| (own.get(x, y) > 127) != (fused.get(x, y) > 127))
+    });
+    Plane::from_fn(width, height, |x, y| {
+        let (p, q) = (f64::from(own.get(x, y)), f64::from(fused.get(x, y)));
+        if around(x, y, 2 * radius - 1).any(|(x, y)| center.get(x, y)) { q } else { q + share * (p - q) }
+    })
 }
 
 /// Weighted means of p and p² at frame `t`, without recursion: what each frame before `end` says, `own` of it being p

@@ -1,4 +1,5 @@
 //! A small clip made of whole numbers only, so that it is the same everywhere.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use steadymask_core::{Plane, Rgb};
 
@@ -42,6 +43,34 @@ fn frame(t: usize, random: &mut Random) -> (Plane<Rgb>, Vec<Plane<u8>>) {
     let disk = Plane::from_fn(WIDTH, HEIGHT, |x, y| probability(disk_at(t, x, y) && !missed));
     let square = Plane::from_fn(WIDTH, HEIGHT, |x, y| probability(in_square(x, y)));
     (color, vec![disk, square])
+}
+
+/// Whether pixel `(x, y)` of frame `t` of [`spinning`] lies in the object: a hub that moves, with a thin bar that turns
+/// about it too fast for flow.
+fn in_spinning(t: usize, x: usize, y: usize) -> bool {
+    const DIRECTIONS: [[i32; 2]; 8] = [[16, 0], [15, 6], [11, 11], [6, 15], [0, 16], [-6, 15], [-11, 11], [-15, 6]];
+    let [dx, dy] = DIRECTIONS[t % 8];
+    let (u, v) = (x as i32 - 24 - t as i32, y as i32 - 32);
+    let (along, across) = (u * dx + v * dy, u * dy - v * dx);
+    u * u + v * v < 8 * 8 || (along.abs() < 20 * 16 && across.abs() < 16)
+}
+
+/// Frames of one shot, and where the object is in them, 0 or 255.
+pub fn spinning(frames: usize) -> Vec<(Plane<Rgb>, Plane<u8>)> {
+    let frame = |t: usize| {
+        let color = Plane::from_fn(WIDTH, HEIGHT, |x, y| {
+            let object = in_spinning(t, x, y);
+            let (t, x, y) = (t as i32, x as i32, y as i32);
+            let base = if object {
+                [texture(x - t, y, 4, 1), 60, 190]
+            } else {
+                [texture(x, y, 8, 5), texture(x, y, 4, 6), 90]
+            };
+            base.map(|v| v as u8)
+        });
+        (color, Plane::from_fn(WIDTH, HEIGHT, |x, y| if in_spinning(t, x, y) { 255 } else { 0 }))
+    };
+    (0..frames).map(frame).collect()
 }
 
 /// Bilinear value noise, 0 to 255, with a lattice of `step` pixels.

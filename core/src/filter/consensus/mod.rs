@@ -1,11 +1,16 @@
 mod appearance;
 mod fusion;
+mod steadiness;
 
 use std::{collections::VecDeque, sync::Arc};
 
+pub use self::steadiness::{
+    Noise, STEADY_NOISE, STEADY_SOFTNESS, STEADY_WINDOW, UNSTEADY_NOISE, UNSTEADY_SOFTNESS, keep, steadiness,
+};
 use self::{
     appearance::{Appearance, bins},
     fusion::{Fusion, Joint, Lag, Own},
+    steadiness::Steadiness,
 };
 use super::{TemporalFilter, level, local_maximum};
 use crate::{LookAhead, Motion, Plane, Rgb, parallel, simd::vectorised};
@@ -36,11 +41,15 @@ use crate::{LookAhead, Motion, Plane, Rgb, parallel, simd::vectorised};
 /// **Second fusion.** What was decided is joined along motion once more, each frame with weight 1 and
 /// `a = `[`SECOND_DECAY`]` · trust`: colours differ a little from frame to frame, and contours should not.
 ///
+/// **What is steady already** is left alone. All this costs good masks their thin and fast parts, which flow cannot
+/// follow. Where the [`Noise`] of a class is low, by its median over the frames at most [`STEADY_WINDOW`] away that
+/// came with no later ones, its masks are [kept](keep) as they came but for what flickers, by the share [`steadiness`].
+///
 /// Each frame is given out `look_ahead` frames after it came. The two fusions share them, and work in blocks of a third
 /// of them; both recursions are bounded at frame numbers that are the same however a clip is cut. A filter that begins
 /// at [`Consensus::OVERLAP`] frames or more before a frame therefore gives the same bytes for it as one that began
 /// with the clip. For [`LookAhead::All`] nothing is bounded: the whole shot is kept, for each pixel of each frame
-/// 26 bytes, and for each class 22 more.
+/// 26 bytes, and for each class 23 more.
 #[derive(Debug, Clone)]
 pub struct Consensus {
     /// Frames the output lags behind; `None` waits for the end of the shot.
@@ -53,6 +62,7 @@ pub struct Consensus {
     /// For each class, the colours of frames near the one to be decided next.
     appearances: Vec<Window>,
     second: Fusion<2>,
+    steadiness: Steadiness,
     /// Frames that are done, but not yet due.
     done: VecDeque<Vec<Plane<u8>>>,
     /// Frames pushed and not given out.
@@ -116,6 +126,7 @@ impl Consensus {
             held: VecDeque::new(),
             appearances: Vec::new(),
             second: Fusion::new(SECOND_DECAY, second_lag, first),
+            steadiness: Steadiness::default(),
             done: VecDeque::new(),
             inside: 0,
         }
@@ -154,8 +165,13 @@ impl Consensus {
             });
             let own = Own { classes: decided.collect(), motion: held.motion };
             let fused = self.second.push(own);
-            self.done.extend(fused.into_iter().map(probabilities));
+            self.give_out(fused);
         }
+    }
+
+    /// Takes frames from the second fusion to the end.
+    fn give_out(&mut self, fused: Vec<Vec<Joint>>) {
+        self.done.extend(fused.into_iter().map(|frame| self.steadiness.give(&probabilities(frame))));
     }
 }
 
@@ -174,6 +190,7 @@ impl TemporalFilter for Consensus {
     fn push(&mut self, planes: &[Plane<u8>], motion: Option<&Arc<Motion>>) -> Option<Vec<Plane<u8>>> {
         self.held.push_back(Held { colors: self.shown.take(), motion: motion.cloned() });
         self.inside += 1;
+        self.steadiness.push(planes, motion);
         let own = Own { classes: planes.iter().map(weighted).collect(), motion: motion.cloned() };
         let joint = self.first.push(own);
         self.pass_on(joint);
@@ -187,8 +204,10 @@ impl TemporalFilter for Consensus {
     fn finish(&mut self) -> Vec<Vec<Plane<u8>>> {
         let joint = self.first.finish();
         self.pass_on(joint);
-        self.done.extend(self.second.finish().into_iter().map(probabilities));
+        let fused = self.second.finish();
+        self.give_out(fused);
         self.appearances.clear();
+        self.steadiness = Steadiness::default();
         self.inside = 0;
         self.done.drain(..).collect()
     }
