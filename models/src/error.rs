@@ -95,6 +95,14 @@ pub enum Error {
         /// Name of the first.
         first: String,
     },
+    /// The network finds objects, one by one, and has no grid of logits.
+    #[error(
+        "{network} finds objects and has no grid of logits (expected a network that tells the class of every pixel)"
+    )]
+    NoLogits {
+        /// Name of the network's architecture.
+        network: &'static str,
+    },
     /// The network does not know a class of this name.
     #[error("no such class: {name} (expected one of {available})")]
     UnknownClass {

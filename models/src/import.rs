@@ -5,10 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Card, Classifier, Error, Result,
+    Card, Classifier, Error, Result, classes,
     net::{self, Network, classification},
     remarks::Remarks,
-    segmenter::class_names,
     weights::{Array, StateDict},
 };
 
@@ -89,7 +88,7 @@ impl Weights {
         } else {
             let network = Network::load(&state)?;
             let named = Remarks::of(&state, network.classes())?.classes;
-            let classes = named.unwrap_or_else(|| class_names(network.classes()));
+            let classes = named.unwrap_or_else(|| classes::named(network.classes()));
             (network.architecture.name, Task::Segmentation, classes, None)
         };
         let contents = Contents {

@@ -14,6 +14,8 @@ const SHORTEST: usize = 33;
 pub(crate) enum Scaling {
     /// By area averaging where a side shrinks, bilinearly where none does.
     Area,
+    /// Bilinearly, without antialiasing.
+    Bilinear,
     /// As Pillow's antialiased bilinear filter, and so torchvision's transforms, to the bit.
     Pillow,
 }
@@ -115,9 +117,20 @@ impl Normalization {
     }
 
     /// The input for each channel and each of the 256 levels.
-    fn table(self) -> [[f32; 256]; 3] {
+    pub(crate) fn table(self) -> [[f32; 256]; 3] {
         std::array::from_fn(|c| std::array::from_fn(|level| (level as f32 / 255.0 - self.mean[c]) / self.deviation[c]))
     }
+}
+
+/// For each of `to` places on a side: between which of `from` it lies, half-pixel centres (`align_corners = false`), and
+/// the weight of the second.
+pub(crate) fn taps(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
+    let tap = |i: usize| {
+        let at = ((i as f32 + 0.5) * from as f32 / to as f32 - 0.5).max(0.0);
+        let first = (at as usize).min(from - 1);
+        (first, (first + 1).min(from - 1), at - first as f32)
+    };
+    (0..to).map(tap).collect()
 }
 
 /// The frame at another size.
@@ -128,7 +141,7 @@ pub(crate) fn scaled(frame: &Plane<Rgb>, (width, height): (usize, usize), scalin
     if scaling == Scaling::Pillow {
         return Cow::Owned(pillow::bilinear(frame, width, height));
     }
-    if width < frame.width() || height < frame.height() {
+    if scaling == Scaling::Area && (width < frame.width() || height < frame.height()) {
         return Cow::Owned(resize::area_rgb(frame, width, height));
     }
     let channels: [_; 3] = std::array::from_fn(|c| resize::bilinear(&frame.map(|pixel| pixel[c]), width, height));

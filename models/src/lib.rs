@@ -12,6 +12,8 @@
 //! - `import`: files of weights as people have them, recognised and checked. `manifest`: the networks there are.
 //! - [`logistic`], [`calibration`]: a classifier's last layer trained, and its confidence put right.
 //! - `device`: which processor, and why. `gpu`: GPUs that answer, and what is done when one fails.
+//! - [`classes`]: their names, and which mean the same.
+//! - `rcnn`: what a network that finds objects does besides convolutions.
 //! - `input`, `output`: frames to the network's input; logits to probabilities. `pillow`: how torchvision scales.
 //!
 //! Features: `embedded` (default) carries the default network's weights in the binary; `cuda`, `vulkan` and `wgpu` add
@@ -36,6 +38,7 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod calibration;
+pub mod classes;
 mod classifier;
 mod cpu;
 mod device;
@@ -51,12 +54,14 @@ mod manifest;
 mod net;
 mod output;
 mod pillow;
+mod rcnn;
 mod remarks;
 mod segmenter;
 #[cfg(feature = "train")]
 pub mod train;
 mod weights;
 
+pub use classes::VOC_CLASSES;
 pub use classifier::{Calibration, Card, Classifier, Framing, HeatMap, log_odds};
 pub use device::{DeviceChoice, DeviceReport, Trial, try_gpus_by};
 pub use error::{Error, Result};
@@ -64,7 +69,7 @@ pub use error::{Error, Result};
 pub use import::{Contents, Head, Task, Weights};
 #[cfg(not(target_arch = "wasm32"))]
 pub use manifest::{Entry, Input, Manifest, Score};
-pub use segmenter::{FrameLogits, ModelInfo, Segmenter, VOC_CLASSES};
+pub use segmenter::{FrameLogits, ModelInfo, Segmenter};
 #[cfg(feature = "embedded")]
 pub use weights::embedded::NAME as EMBEDDED;
 

@@ -2,40 +2,16 @@ use serde::Serialize;
 use steadymask_core::{Plane, Rgb};
 
 use crate::{
-    DeviceChoice, DeviceReport, Error, Result,
+    DeviceChoice, DeviceReport, Error, Result, classes,
     cpu::{Engine, Width},
     device,
     gpu::{self, OnGpu},
     net::{Architecture, Batch, Network},
     output::Logits,
+    rcnn::MaskRcnn,
     remarks::Remarks,
     weights::StateDict,
 };
-
-/// The classes of PASCAL VOC, in the order in which the published networks number them.
-pub const VOC_CLASSES: [&str; 21] = [
-    "background",
-    "aeroplane",
-    "bicycle",
-    "bird",
-    "boat",
-    "bottle",
-    "bus",
-    "car",
-    "cat",
-    "chair",
-    "cow",
-    "diningtable",
-    "dog",
-    "horse",
-    "motorbike",
-    "person",
-    "pottedplant",
-    "sheep",
-    "sofa",
-    "train",
-    "tvmonitor",
-];
 
 /// What a network is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -64,6 +40,8 @@ pub struct FrameLogits {
 enum Placed {
     Cpu(Engine),
     Gpu(OnGpu),
+    /// Finds objects.
+    Objects(Box<MaskRcnn>),
 }
 
 /// A network, ready on its device.
@@ -134,6 +112,13 @@ impl Segmenter {
     async fn load(weights: &StateDict, name: Option<&str>, choice: DeviceChoice) -> Result<Self> {
         let network = Network::load(weights)?;
         let on_cpu = Self::on_cpu(weights, &network, name)?;
+        if network.heads().is_some() && choice != DeviceChoice::Cpu {
+            let reason = format!("{} runs on the CPU only", network.architecture.name);
+            return match choice {
+                DeviceChoice::Auto => Ok(Self { report: DeviceReport::cpu(reason), ..on_cpu }),
+                gpu => Err(gpu.unavailable(reason)),
+            };
+        }
         let mut refusals = Vec::new();
         for kind in choice.candidates()? {
             let on_gpu = match device::tried(kind, choice == kind) {
@@ -162,15 +147,18 @@ impl Segmenter {
             name: name.unwrap_or(network.architecture.name).into(),
             architecture: network.architecture.name,
             parameters: weights.parameters(),
-            classes: remarks.classes.clone().unwrap_or_else(|| class_names(network.classes())),
+            classes: remarks.classes.clone().unwrap_or_else(|| classes::named(network.classes())),
         };
-        Ok(Self {
-            architecture: network.architecture,
-            network: Placed::Cpu(Engine::new(network.graph(), Width::best())),
-            remarks,
-            report: DeviceReport::cpu(""),
-            info,
-        })
+        let placed = match network.heads() {
+            None => Placed::Cpu(Engine::new(network.graph(), Width::best())),
+            Some(_) if remarks.temperatures.is_some() => {
+                let reason =
+                    format!("its remarks are wrong: {} has no logits that temperatures could be of", info.architecture);
+                return Err(Error::Weights { reason });
+            }
+            Some(heads) => Placed::Objects(Box::new(MaskRcnn::new(network, heads, Width::best()))),
+        };
+        Ok(Self { architecture: network.architecture, network: placed, remarks, report: DeviceReport::cpu(""), info })
     }
 
     /// The same network on a GPU that computes what this one does, else in words why there is none. One that computes
@@ -215,16 +203,18 @@ impl Segmenter {
         &self.info.classes
     }
 
-    /// The numbers of the classes of these names; none for none.
+    /// The numbers of the classes of these names, or of those that mean the same ([`classes::find`]); none for none.
     ///
     /// # Errors
     /// [`Error::UnknownClass`], which lists the names there are.
     pub fn class_ids(&self, names: &[String]) -> Result<Vec<usize>> {
+        let available = || {
+            let names: Vec<&str> = classes::offered(self.classes()).map(|(_, name)| name.as_str()).collect();
+            names.join(", ")
+        };
         let id = |name: &String| {
-            self.classes()
-                .iter()
-                .position(|class| class == name)
-                .ok_or_else(|| Error::UnknownClass { name: name.clone(), available: self.classes().join(", ") })
+            let found = classes::find(self.classes(), name);
+            found.ok_or_else(|| Error::UnknownClass { name: name.clone(), available: available() })
         };
         names.iter().map(id).collect()
     }
@@ -232,7 +222,7 @@ impl Segmenter {
     /// The device in use, and why.
     pub fn device(&self) -> DeviceReport {
         match &self.network {
-            Placed::Cpu(_) => self.report.clone(),
+            Placed::Cpu(_) | Placed::Objects(_) => self.report.clone(),
             Placed::Gpu(gpu) => gpu.report(&self.report),
         }
     }
@@ -240,7 +230,7 @@ impl Segmenter {
     /// What was learned of the device since, in words: that its memory is small, that it failed.
     pub fn trouble(&self) -> Option<String> {
         match &self.network {
-            Placed::Cpu(_) => None,
+            Placed::Cpu(_) | Placed::Objects(_) => None,
             Placed::Gpu(gpu) => gpu.trouble().map(|trouble| format!("{}: {trouble}", self.report.name)),
         }
     }
@@ -260,6 +250,9 @@ impl Segmenter {
         }
 
         let input_size = self.architecture.preparation.sides.of_frame(size.0, size.1);
+        if let Placed::Objects(network) = &self.network {
+            return frames.iter().map(|frame| network.segment(frame, class_ids, input_size, size)).collect();
+        }
         let Batch { mut values, shape } = self.forward(frames, input_size).await?;
         self.remarks.temper(&mut values, shape);
         let logits = Logits { values, shape, alignment: self.architecture.alignment, input: input_size };
@@ -298,6 +291,7 @@ impl Segmenter {
         let logits = match &self.network {
             Placed::Cpu(engine) => engine.run(&prepare(frames)).swap_remove(0),
             Placed::Gpu(gpu) => gpu.run(frames, prepare).await.map_err(failed)?,
+            Placed::Objects(_) => return Err(Error::NoLogits { network: self.architecture.name }),
         };
         match logits.values.iter().filter(|value| !value.is_finite()).count() {
             0 => Ok(logits),
@@ -341,15 +335,6 @@ fn common_size(frames: &[&Plane<Rgb>]) -> Result<Option<(usize, usize)>> {
             let (width, height) = frame.size();
             Err(Error::FrameSize { index, width, height, expected_width, expected_height })
         }
-    }
-}
-
-/// The names of `count` classes: VOC's where there are as many.
-pub(crate) fn class_names(count: usize) -> Vec<String> {
-    if count == VOC_CLASSES.len() {
-        VOC_CLASSES.map(String::from).to_vec()
-    } else {
-        std::iter::once("background".to_owned()).chain((1..count).map(|id| format!("class{id}"))).collect()
     }
 }
 

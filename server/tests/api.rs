@@ -292,7 +292,8 @@ fn a_kept_network_is_used_by_name() {
     let server = Server::start(&data, &[]);
     let job = server.new_job(&short_clip(folder.path()));
     let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../models/weights/{BUILT_IN}.f16.safetensors"));
-    let classes: Vec<_> = (0..21).map(|id| format!("k{id}")).collect();
+    // The last number has no class.
+    let classes: Vec<_> = (0..20).map(|id| format!("k{id}")).chain(["N/A".into()]).collect();
     let mut import = steadymask();
     import.env("STEADYMASK_MODELS", data.join("models")).args(["models", "import"]).arg(weights);
     run(import.args(["--name", "own", "--classes", &classes.join(",")])).succeeds();
@@ -300,7 +301,8 @@ fn a_kept_network_is_used_by_name() {
     // It need not be there when the server starts.
     let (_, models) = server.get_json("/api/models");
     assert_eq!((&models[0]["name"], &models[1]["name"]), (&json!(BUILT_IN), &json!("own")));
-    assert_eq!(models[1]["classes"], json!(classes));
+    assert_eq!(models[1]["classes"], json!(classes[..20]));
+    assert_eq!(server.get_json("/api/classes?model=own").1.as_array().map(Vec::len), Some(20));
     assert_eq!(server.get_json("/api/classes?model=own").1[15], json!({ "id": 15, "name": "k15" }));
     let ask = |more: Value| {
         let mut body = json!({ "job_id": job });
@@ -309,6 +311,10 @@ fn a_kept_network_is_used_by_name() {
     };
     let wrong = ask(json!({ "model": "own", "classes": ["person"] }));
     check_refused(wrong, 422, "invalid_value", &["classes", "person", "k15"]);
+    let wrong = ask(json!({ "model": "own", "classes": ["N/A"] }));
+    check_refused(wrong, 422, "invalid_value", &["classes", "N/A", "k19"]);
+    // A truck is no car.
+    check_refused(ask(json!({ "classes": ["truck"] })), 422, "invalid_value", &["classes", "truck", "car"]);
     let mut masks = Vec::new();
     for (model, class) in [("own", "k15"), (BUILT_IN, "person")] {
         assert_eq!(ask(json!({ "model": model, "classes": [class] })).0, 202);

@@ -341,6 +341,12 @@ fn files_are_taken_in() {
     assert!(list.lines().any(|line| line.starts_with("second ") && line.ends_with("imported")), "{list}");
     assert!(list.contains("deeplabv3_resnet101-voc21") && list.contains("mIoU 67.4"), "{list}");
     assert!(list.lines().any(|line| line.starts_with(BUILT_IN) && line.ends_with("built in")), "{list}");
+    let with = |class: &str| run(place.command().args(["models", "list", "--class", class]));
+    let trucks = with("truck").succeeds().out.clone();
+    assert!(trucks.contains("maskrcnn_resnet50_fpn-coco91") && !trucks.contains("voc21"), "{trucks}");
+    // What another network calls otherwise.
+    assert!(with("motorcycle").succeeds().out.contains(BUILT_IN));
+    with("lorry").refuses(&["no network has the class \"lorry\""]);
 
     import(&["mine.safetensors", "--classes", "a,b"]).refuses(&["2 classes are named", "expected 21"]);
     import(&["odd name!.safetensors"]).refuses(&["cannot be called \"odd name!\"", "--name"]);

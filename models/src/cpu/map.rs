@@ -14,7 +14,7 @@ pub(super) fn stride(channels: usize) -> usize {
 
 /// Floats of which the first begins a line of the cache, so that no vector lies across two.
 #[derive(Debug)]
-pub(super) struct Floats {
+pub(crate) struct Floats {
     memory: Vec<f32>,
     start: usize,
 }
@@ -55,37 +55,37 @@ impl std::ops::DerefMut for Floats {
 
 /// A feature map, the channels of a place side by side.
 #[derive(Debug)]
-pub(super) struct Map {
-    pub(super) batch: usize,
-    pub(super) height: usize,
-    pub(super) width: usize,
-    pub(super) channels: usize,
+pub(crate) struct Map {
+    pub(crate) batch: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
     /// Floats from place to place; those beyond the channels mean nothing.
-    pub(super) stride: usize,
+    pub(crate) stride: usize,
     /// Row by row, picture by picture.
-    pub(super) data: Floats,
+    pub(crate) data: Floats,
 }
 
 impl Map {
     /// How many places it has, in all pictures.
-    pub(super) fn places(&self) -> usize {
+    pub(crate) fn places(&self) -> usize {
         self.batch * self.height * self.width
     }
 
     /// The channels of a place.
-    pub(super) fn at(&self, place: usize) -> &[f32] {
+    pub(crate) fn at(&self, place: usize) -> &[f32] {
         &self.data[place * self.stride..][..self.channels]
     }
 
     /// The places of a picture, with their strides.
-    pub(super) fn picture(&self, index: usize) -> &[f32] {
+    pub(crate) fn picture(&self, index: usize) -> &[f32] {
         let len = self.height * self.width * self.stride;
         &self.data[index * len..(index + 1) * len]
     }
 
     /// The place at row `y` and column `x` of the picture whose first place is `first`; `None` outside.
     #[inline(always)]
-    pub(super) fn inside(&self, first: usize, y: isize, x: isize) -> Option<usize> {
+    pub(crate) fn inside(&self, first: usize, y: isize, x: isize) -> Option<usize> {
         // As unsigned numbers those below 0 are very large.
         ((y as usize) < self.height && (x as usize) < self.width).then(|| first + y as usize * self.width + x as usize)
     }

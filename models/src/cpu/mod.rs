@@ -15,14 +15,15 @@ mod ops;
 mod simd;
 #[cfg(test)]
 mod tests;
-mod threads;
+pub(crate) mod threads;
 mod winograd;
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::net::{Activation, Batch, Conv, Graph, Op, Values};
 use conv::Packed;
-use map::{Floats, Map};
+use map::Floats;
+pub(crate) use map::Map;
 pub(crate) use simd::Width;
 use winograd::Winograd;
 
@@ -83,39 +84,49 @@ impl Engine {
 
     /// The outputs for a batch.
     pub(crate) fn run(&self, input: &Batch) -> Vec<Batch> {
+        let outputs = self.run_on(self.input(input));
+        outputs
+            .into_iter()
+            .map(|map| {
+                let batch = ops::to_batch(&map);
+                self.put_back(map);
+                batch
+            })
+            .collect()
+    }
+
+    /// A batch as [`Self::run_on`] wants it.
+    pub(crate) fn input(&self, batch: &Batch) -> Map {
+        let [pictures, channels, height, width] = batch.shape;
+        // Without gaps: only a convolution that gathers reads it.
+        let data = self.take(pictures * height * width * channels);
+        let mut map = Map { batch: pictures, height, width, channels, stride: channels, data };
+        ops::from_batch(batch, &mut map);
+        map
+    }
+
+    /// The outputs for an input, both with their channels side by side. What is no longer needed of them, let
+    /// [`Self::put_back`] have.
+    pub(crate) fn run_on(&self, input: Map) -> Vec<Map> {
         threads::inside(|| {
-            let outputs = self.graph.run(|op, values| self.step(op, values, input), |map| self.put_back(map));
-            outputs
-                .into_iter()
-                .map(|map| {
-                    let batch = ops::to_batch(&map);
-                    self.put_back(map);
-                    batch
-                })
-                .collect()
+            let mut input = Some(input);
+            self.graph.run(|op, values| self.step(op, values, &mut input), |map| self.put_back(map))
         })
     }
 
-    fn step(&self, op: &Op<Layer>, values: &Values<Map>, input: &Batch) -> Map {
+    fn step(&self, op: &Op<Layer>, values: &Values<Map>, input: &mut Option<Map>) -> Map {
         match op {
-            Op::Input => {
-                let [batch, channels, height, width] = input.shape;
-                // Without gaps: only a convolution that gathers reads it.
-                let data = self.take(batch * height * width * channels);
-                let mut map = Map { batch, height, width, channels, stride: channels, data };
-                ops::from_batch(input, &mut map);
-                map
-            }
+            Op::Input => input.take().expect("a graph has one input"),
             Op::Conv { x, conv, add, activation } => {
                 let x = &values[*x];
                 let mut to = self.map(x.batch, conv.size(x), conv.outputs());
                 conv.run(x, add.map(|add| &values[add]), *activation, &mut to);
                 to
             }
-            Op::MaxPool(x) => {
+            Op::MaxPool { x, kernel } => {
                 let x = &values[*x];
                 let mut to = self.map(x.batch, [x.height.div_ceil(2), x.width.div_ceil(2)], x.channels);
-                ops::max_pool(x, &mut to);
+                ops::max_pool(x, *kernel, &mut to);
                 to
             }
             Op::Mean(x) => {
@@ -144,11 +155,17 @@ impl Engine {
                 ops::resize(x, &mut to);
                 to
             }
+            Op::Repeat { x, like } => {
+                let (x, like) = (&values[*x], &values[*like]);
+                let mut to = self.map(x.batch, [like.height, like.width], x.channels);
+                ops::repeat(x, &mut to);
+                to
+            }
         }
     }
 
     /// A map to be written, with what numbers ever.
-    fn map(&self, batch: usize, [height, width]: [usize; 2], channels: usize) -> Map {
+    pub(crate) fn map(&self, batch: usize, [height, width]: [usize; 2], channels: usize) -> Map {
         let stride = map::stride(channels);
         Map { batch, height, width, channels, stride, data: self.take(batch * height * width * stride) }
     }
@@ -165,7 +182,8 @@ impl Engine {
         memory.filter(|memory| memory.len() >= len).unwrap_or_else(|| Floats::zeros(len))
     }
 
-    fn put_back(&self, map: Map) {
+    /// Keeps a map's memory for the next one.
+    pub(crate) fn put_back(&self, map: Map) {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(map.data);
     }
 }

@@ -1,7 +1,7 @@
 //! What is done between convolutions: little arithmetic, in plain loops along the channels.
 
 use super::{map::Map, threads};
-use crate::net::Batch;
+use crate::{input::taps, net::Batch};
 
 /// Channel by channel to channels side by side, without gaps.
 pub(super) fn from_batch(batch: &Batch, to: &mut Map) {
@@ -26,14 +26,14 @@ pub(super) fn to_batch(map: &Map) -> Batch {
 }
 
 /// See [`Op::MaxPool`](crate::net::Op::MaxPool).
-pub(super) fn max_pool(x: &Map, to: &mut Map) {
+pub(super) fn max_pool(x: &Map, kernel: usize, to: &mut Map) {
     debug_assert_eq!((to.height, to.width), (x.height.div_ceil(2), x.width.div_ceil(2)));
-    let stride = to.stride;
+    let (stride, padding) = (to.stride, (kernel / 2) as isize);
     by_row(to, |picture, y, row| {
         for (x_to, to) in row.chunks_exact_mut(stride).enumerate() {
             to.fill(f32::NEG_INFINITY);
-            for (dy, dx) in (0..3).flat_map(|dy| (0..3).map(move |dx| (dy, dx))) {
-                let (row, column) = ((2 * y + dy) as isize - 1, (2 * x_to + dx) as isize - 1);
+            for (dy, dx) in (0..kernel).flat_map(|dy| (0..kernel).map(move |dx| (dy, dx))) {
+                let (row, column) = ((2 * y + dy) as isize - padding, (2 * x_to + dx) as isize - padding);
                 if let Some(place) = x.inside(picture * x.height * x.width, row, column) {
                     let from = &x.data[place * stride..][..stride];
                     // What is not a number stays so.
@@ -110,14 +110,15 @@ pub(super) fn resize(x: &Map, to: &mut Map) {
     });
 }
 
-/// For each of `to` places on a side: between which of `from` it lies, and the weight of the second.
-fn taps(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
-    let tap = |i: usize| {
-        let at = ((i as f32 + 0.5) * from as f32 / to as f32 - 0.5).max(0.0);
-        let first = (at as usize).min(from - 1);
-        (first, (first + 1).min(from - 1), at - first as f32)
-    };
-    (0..to).map(tap).collect()
+/// See [`Op::Repeat`](crate::net::Op::Repeat).
+pub(super) fn repeat(x: &Map, to: &mut Map) {
+    let (stride, height, width) = (to.stride, to.height, to.width);
+    by_row(to, |picture, y, row| {
+        let from = &x.picture(picture)[y * x.height / height * x.width * stride..][..x.width * stride];
+        for (column, to) in row.chunks_exact_mut(stride).enumerate() {
+            to.copy_from_slice(&from[column * x.width / width * stride..][..stride]);
+        }
+    });
 }
 
 /// Calls `work(picture, y, row)` for every row of the map.

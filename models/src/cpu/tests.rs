@@ -170,14 +170,16 @@ fn all_operations() -> Graph {
     let mut graph = Graph::new();
     let stem = ConvShape { inputs: 3, outputs: 40, kernel: 3, stride: 2, dilation: 1, groups: 1 };
     let stem = graph.conv(Graph::INPUT, conv(stem, 1), Activation::Relu);
-    let pooled = graph.max_pool(stem);
+    let pooled = graph.max_pool(stem, 3);
     let filtered = graph.conv(pooled, conv(ConvShape::depthwise(40, 5, 1, 1), 2), Activation::HardSwish);
     let mean = graph.mean(filtered);
     let weights = graph.conv(mean, conv(ConvShape::pointwise(40, 40), 3), Activation::Sigmoid);
     let scaled = graph.scale(filtered, weights);
     let resized = graph.resize(scaled, stem);
-    let joined = graph.concat(vec![stem, weights, resized]);
-    let filter = ConvShape { inputs: 120, outputs: 70, kernel: 3, stride: 1, dilation: 2, groups: 1 };
+    let thinned = graph.max_pool(pooled, 1);
+    let repeated = graph.repeat(thinned, stem);
+    let joined = graph.concat(vec![stem, weights, resized, repeated]);
+    let filter = ConvShape { inputs: 160, outputs: 70, kernel: 3, stride: 1, dilation: 2, groups: 1 };
     let last = graph.conv(joined, conv(filter, 4), Activation::Identity);
     graph.with_outputs(vec![last, weights])
 }

@@ -13,7 +13,7 @@ pub(super) fn count() -> usize {
 }
 
 /// Calls `work(index, piece)` for every `len` of `data`, in any order.
-pub(super) fn pieces(data: &mut [f32], len: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+pub(crate) fn pieces(data: &mut [f32], len: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
     #[cfg(not(target_arch = "wasm32"))]
     if data.len() > len && count() > 1 {
         return data.par_chunks_mut(len).enumerate().for_each(|(index, piece)| work(index, piece));

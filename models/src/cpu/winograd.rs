@@ -84,7 +84,7 @@ impl Winograd {
         let in_band = self.shape.dilation * to.width.div_ceil(SIDE);
         let rows = band * TILES.div_ceil(in_band);
         let picture_len = to.height * row;
-        for (picture, out) in to.data.chunks_exact_mut(picture_len).take(to.batch).enumerate() {
+        threads::pieces(&mut to.data[..to.batch * picture_len], picture_len, |picture, out| {
             let add = add.map(|add| add.picture(picture));
             threads::pieces(out, rows * row, |index, out| {
                 let add = add.map(|add| &add[index * rows * row..][..out.len()]);
@@ -92,7 +92,7 @@ impl Winograd {
                 let (first, stride) = (index * rows, row / x.width);
                 dispatch(self.width, Piece { conv: self, x, picture, add, activation, tiles, first, stride, out });
             });
-        }
+        });
     }
 
     /// Row and column of the first output of each tile in so many rows.

@@ -123,7 +123,7 @@ pub(crate) const DEFAULT_FEATURES: usize = mobilenet_v2::FEATURES;
 
 fn resnet(loader: &mut Loader, last: &str, kind: Kind, blocks: [usize; 4]) -> Result<Layers> {
     let mut graph = Graph::new();
-    let features = resnet::body(&mut graph, loader, "", kind, blocks, false)?;
+    let [.., features] = resnet::body(&mut graph, loader, "", kind, blocks, false, resnet::EPSILON)?;
     Layers::new(loader, graph, features, None, last)
 }
 

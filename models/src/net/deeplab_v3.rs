@@ -46,5 +46,5 @@ fn load(loader: &mut Loader) -> Result<Layers> {
     let project = graph.conv(joined, project, Relu6);
     let predict = loader.conv("classifier.predict", ConvShape::pointwise(WIDTH, classes))?;
     let logits = graph.conv(project, predict, Identity);
-    Ok(Layers { classes, graph: graph.with_outputs(vec![logits]) })
+    Ok(Layers { classes, graph: graph.with_outputs(vec![logits]), heads: None })
 }

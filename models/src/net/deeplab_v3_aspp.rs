@@ -52,7 +52,8 @@ const EPSILON: f32 = 1e-5;
 
 fn load_resnet(loader: &mut Loader, blocks: [usize; 4]) -> Result<Layers> {
     let mut graph = Graph::new();
-    let features = resnet::body(&mut graph, loader, "backbone.", Kind::Bottleneck, blocks, true)?;
+    let [.., features] =
+        resnet::body(&mut graph, loader, "backbone.", Kind::Bottleneck, blocks, true, resnet::EPSILON)?;
     load_head(graph, loader, features, resnet::THIRD)
 }
 
@@ -99,5 +100,5 @@ fn load_head(mut graph: Graph, loader: &mut Loader, features: Value, auxiliary: 
         loader.leave_out("aux_classifier.4.weight", &[classes, inside, 1, 1])?;
         loader.leave_out("aux_classifier.4.bias", &[classes])?;
     }
-    Ok(Layers { classes, graph: graph.with_outputs(vec![logits]) })
+    Ok(Layers { classes, graph: graph.with_outputs(vec![logits]), heads: None })
 }

@@ -32,6 +32,18 @@ pub(crate) struct Conv {
     pub(crate) bias: Vec<f32>,
 }
 
+impl Conv {
+    /// Both convolutions of one input as one, the other's outputs behind these.
+    pub(crate) fn beside(&self, other: &Self) -> Self {
+        debug_assert_eq!((self.shape.inputs, self.shape.kernel), (other.shape.inputs, other.shape.kernel));
+        Self {
+            shape: ConvShape { outputs: self.shape.outputs + other.shape.outputs, ..self.shape },
+            weight: [&self.weight[..], &other.weight].concat(),
+            bias: [&self.bias[..], &other.bias].concat(),
+        }
+    }
+}
+
 /// What an operation gives: `[batch, channels, height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Value(usize);
@@ -39,12 +51,12 @@ pub(crate) struct Value(usize);
 /// An operation; `C` is what a convolution is kept as.
 #[derive(Debug, Clone)]
 pub(crate) enum Op<C> {
-    /// `[batch, 3, height, width]`
+    /// `[batch, channels, height, width]`
     Input,
     /// `activation(conv(x) + add)`: `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`
     Conv { x: Value, conv: C, add: Option<Value>, activation: Activation },
-    /// The maximum of 3×3 at stride 2, padded by 1.
-    MaxPool(Value),
+    /// The maximum of `kernel`×`kernel`, an odd number, at stride 2, padded by half of it. Of 1×1 it is every second place.
+    MaxPool { x: Value, kernel: usize },
     /// The mean of each channel: `[batch, channels, 1, 1]`
     Mean(Value),
     /// `x` times `by`, which has a number for each channel: `[batch, channels, 1, 1]`
@@ -53,6 +65,8 @@ pub(crate) enum Op<C> {
     Concat(Vec<Value>),
     /// Interpolated bilinearly to the height and width of `like`, half-pixel centres (`align_corners = false`).
     Resize { x: Value, like: Value },
+    /// The nearest place above and to the left, at the height and width of `like`: place `⌊i · from / to⌋`.
+    Repeat { x: Value, like: Value },
 }
 
 impl<C> Op<C> {
@@ -60,8 +74,10 @@ impl<C> Op<C> {
         match self {
             Self::Input => Vec::new(),
             Self::Conv { x, add, .. } => std::iter::once(*x).chain(*add).collect(),
-            Self::MaxPool(x) | Self::Mean(x) => vec![*x],
-            Self::Scale { x, by: other } | Self::Resize { x, like: other } => vec![*x, *other],
+            Self::MaxPool { x, .. } | Self::Mean(x) => vec![*x],
+            Self::Scale { x, by: other } | Self::Resize { x, like: other } | Self::Repeat { x, like: other } => {
+                vec![*x, *other]
+            }
             Self::Concat(parts) => parts.clone(),
         }
     }
@@ -76,12 +92,17 @@ pub(crate) struct Graph<C = Conv> {
 }
 
 impl Graph {
-    /// The network's input, three channels.
+    /// The network's input.
     pub(crate) const INPUT: Value = Value(0);
 
-    /// A graph that has only [`Self::INPUT`].
+    /// A graph that has only [`Self::INPUT`], of three channels.
     pub(crate) fn new() -> Self {
-        Self { ops: vec![Op::Input], channels: vec![3], outputs: Vec::new() }
+        Self::of(3)
+    }
+
+    /// A graph that has only [`Self::INPUT`], of so many channels.
+    pub(crate) fn of(channels: usize) -> Self {
+        Self { ops: vec![Op::Input], channels: vec![channels], outputs: Vec::new() }
     }
 
     fn push(&mut self, op: Op<Conv>, channels: usize) -> Value {
@@ -111,8 +132,9 @@ impl Graph {
     }
 
     /// See [`Op::MaxPool`].
-    pub(crate) fn max_pool(&mut self, x: Value) -> Value {
-        self.push(Op::MaxPool(x), self.channels(x))
+    pub(crate) fn max_pool(&mut self, x: Value, kernel: usize) -> Value {
+        debug_assert!(kernel % 2 == 1);
+        self.push(Op::MaxPool { x, kernel }, self.channels(x))
     }
 
     /// See [`Op::Mean`].
@@ -137,6 +159,11 @@ impl Graph {
         self.push(Op::Resize { x, like }, self.channels(x))
     }
 
+    /// See [`Op::Repeat`].
+    pub(crate) fn repeat(&mut self, x: Value, like: Value) -> Value {
+        self.push(Op::Repeat { x, like }, self.channels(x))
+    }
+
     /// The same with these outputs.
     pub(crate) fn with_outputs(self, outputs: Vec<Value>) -> Self {
         Self { outputs, ..self }
@@ -151,11 +178,12 @@ impl<C> Graph<C> {
             Op::Conv { x, conv, add, activation } => {
                 Op::Conv { x: *x, conv: keep(conv), add: *add, activation: *activation }
             }
-            Op::MaxPool(x) => Op::MaxPool(*x),
+            Op::MaxPool { x, kernel } => Op::MaxPool { x: *x, kernel: *kernel },
             Op::Mean(x) => Op::Mean(*x),
             Op::Scale { x, by } => Op::Scale { x: *x, by: *by },
             Op::Concat(parts) => Op::Concat(parts.clone()),
             Op::Resize { x, like } => Op::Resize { x: *x, like: *like },
+            Op::Repeat { x, like } => Op::Repeat { x: *x, like: *like },
         });
         Graph { ops: ops.collect(), channels: self.channels.clone(), outputs: self.outputs.clone() }
     }

@@ -44,5 +44,5 @@ fn load(loader: &mut Loader) -> Result<Layers> {
     let from_low = graph.conv(low, loader.conv("classifier.low_classifier", from_low)?, Identity);
     let from_high = loader.conv("classifier.high_classifier", ConvShape::pointwise(WIDTH, classes))?;
     let logits = graph.conv_add(x, from_high, from_low, Identity);
-    Ok(Layers { classes, graph: graph.with_outputs(vec![logits]) })
+    Ok(Layers { classes, graph: graph.with_outputs(vec![logits]), heads: None })
 }

@@ -8,12 +8,13 @@ mod efficientnet;
 mod graph;
 mod inverted_residual;
 mod lraspp;
+pub(crate) mod mask_rcnn;
 mod mobilenet_v2;
 mod mobilenet_v3;
 mod on_burn;
 mod resnet;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::{
     Error, Result,
@@ -72,20 +73,24 @@ pub(crate) fn prefix(weights: &StateDict) -> Option<String> {
 }
 
 /// Every network known, in the order in which their marks are looked for.
-static ARCHITECTURES: [&Architecture; 5] = [
+static ARCHITECTURES: [&Architecture; 6] = [
     &deeplab_v3::ARCHITECTURE,
     &deeplab_v3_aspp::RESNET_101,
     &deeplab_v3_aspp::RESNET_50,
     &deeplab_v3_aspp::MOBILENET_V3_LARGE,
     &lraspp::ARCHITECTURE,
+    &mask_rcnn::ARCHITECTURE,
 ];
 
 /// The layers of a network, and the number of its classes.
 #[derive(Debug)]
 struct Layers {
     classes: usize,
-    /// `[batch, 3, height, width]` → logits `[batch, classes, grid height, grid width]`.
+    /// `[batch, 3, height, width]` → logits `[batch, classes, grid height, grid width]`; of a network that finds objects,
+    /// what its heads see.
     graph: Graph,
+    /// Of a network that finds objects.
+    heads: Option<mask_rcnn::Heads>,
 }
 
 /// A network with its weights, on no device yet.
@@ -129,9 +134,15 @@ impl Network {
         self.layers.classes
     }
 
-    /// Its operations; the output is the logits `[batch, classes, grid height, grid width]`.
+    /// Its operations; the output is the logits `[batch, classes, grid height, grid width]`, or of a network that finds
+    /// objects what its [`Self::heads`] see.
     pub(crate) fn graph(&self) -> &Graph {
         &self.layers.graph
+    }
+
+    /// What follows where a network finds objects.
+    pub(crate) fn heads(&self) -> Option<&mask_rcnn::Heads> {
+        self.layers.heads.as_ref()
     }
 }
 

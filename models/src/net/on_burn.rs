@@ -116,7 +116,10 @@ fn step(op: &Op<OnDevice>, values: &Values<Tensor<4>>, input: &Tensor<4>) -> Ten
             };
             activate(y, *activation)
         }
-        Op::MaxPool(x) => max_pool2d(get(*x), MaxPoolOptions::new([3; 2]).with_stride([2; 2]).with_padding([1; 2])),
+        Op::MaxPool { x, kernel } => {
+            let options = MaxPoolOptions::new([*kernel; 2]).with_stride([2; 2]).with_padding([kernel / 2; 2]);
+            max_pool2d(get(*x), options)
+        }
         Op::Mean(x) => get(*x).mean_dim(3).mean_dim(2),
         Op::Scale { x, by } => get(*x) * get(*by),
         Op::Concat(parts) => {
@@ -134,6 +137,11 @@ fn step(op: &Op<OnDevice>, values: &Values<Tensor<4>>, input: &Tensor<4>) -> Ten
             let options = InterpolateOptions::new(InterpolateMode::Bilinear)
                 .with_output_size([height, width])
                 .with_align_corners(false);
+            interpolate(get(*x), options)
+        }
+        Op::Repeat { x, like } => {
+            let [_, _, height, width] = values[*like].dims();
+            let options = InterpolateOptions::new(InterpolateMode::Nearest).with_output_size([height, width]);
             interpolate(get(*x), options)
         }
     }

@@ -11,8 +11,8 @@ use crate::{
     weights::{ConvShape, Loader},
 };
 
-/// The ε of the batch norms.
-const EPSILON: f32 = 1e-5;
+/// The ε of the batch norms, unless they are frozen.
+pub(super) const EPSILON: f32 = 1e-5;
 
 /// Channels after the stem.
 const STEM: usize = 64;
@@ -49,7 +49,8 @@ impl Kind {
 pub(super) const THIRD: usize = EXPANSION * WIDTHS[2];
 
 /// Takes `{prefix}conv1`, `{prefix}bn1` and `{prefix}layer1` to `{prefix}layer4`, which have so many `blocks`; `dilated`
-/// for segmentation.
+/// for segmentation of every pixel. `epsilon` is that of the batch norms. Gives the stages' ends, the last of which are
+/// the features:
 ///
 /// `[batch, 3, height, width]` → `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`, the stride being 32, or 8 where it
 /// is dilated; 512 outputs, or 2048 of bottlenecks.
@@ -60,13 +61,15 @@ pub(super) fn body(
     kind: Kind,
     blocks: [usize; 4],
     dilated: bool,
-) -> Result<Value> {
+    epsilon: f32,
+) -> Result<[Value; 4]> {
     let conv_norm =
-        |loader: &mut Loader, conv: String, norm: String, shape| loader.conv_norm(&conv, &norm, EPSILON, shape);
+        |loader: &mut Loader, conv: String, norm: String, shape| loader.conv_norm(&conv, &norm, epsilon, shape);
     let stem = ConvShape { inputs: 3, outputs: STEM, kernel: 7, stride: 2, dilation: 1, groups: 1 };
     let stem = conv_norm(loader, format!("{prefix}conv1"), format!("{prefix}bn1"), stem)?;
     let stem = graph.conv(Graph::INPUT, stem, Relu);
-    let mut x = graph.max_pool(stem);
+    let mut x = graph.max_pool(stem, 3);
+    let mut ends = [x; 4];
     let stages = if dilated { DILATED } else { STRIDED };
     for (stage, ((inside, (first_stride, first_dilation, dilation)), count)) in
         WIDTHS.into_iter().zip(stages).zip(blocks).enumerate()
@@ -103,6 +106,7 @@ pub(super) fn body(
             };
             x = graph.conv_add(inner, last, shortcut, Relu);
         }
+        ends[stage] = x;
     }
-    Ok(x)
+    Ok(ends)
 }

@@ -16,7 +16,7 @@ use crate::{
     weights::StateDict,
 };
 
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")).join(name)
 }
 
@@ -40,7 +40,7 @@ fn logits(network: &Network, frames: &[&Plane<Rgb>]) -> Logits {
 }
 
 /// The outputs of a graph as burn computes them, once the CPU engine was seen to agree with every vector width.
-fn on_burn_and_here(graph: &Graph, batch: &Batch) -> Vec<Batch> {
+pub(crate) fn on_burn_and_here(graph: &Graph, batch: &Batch) -> Vec<Batch> {
     let on_burn = OnBurn::new(graph, Device::flex());
     let expected = crate::block_on(on_burn.run(batch.clone())).expect("a processor that works");
     for width in Width::all() {
@@ -57,7 +57,7 @@ fn on_burn_and_here(graph: &Graph, batch: &Batch) -> Vec<Batch> {
 
 /// Checks that values agree to 1e-4 of the largest.
 #[track_caller]
-fn assert_close(ours: &[f32], theirs: &[f32]) {
+pub(crate) fn assert_close(ours: &[f32], theirs: &[f32]) {
     assert_eq!(ours.len(), theirs.len());
     let largest = theirs.iter().fold(0f32, |m, v| m.max(v.abs()));
     let apart = ours.iter().zip(theirs).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
@@ -102,7 +102,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 /// The tensor of that name, as the script has it.
-fn value(name: &str, shape: &[usize]) -> Vec<f32> {
+pub(crate) fn value(name: &str, shape: &[usize]) -> Vec<f32> {
     let (scale, offset) = match (shape.len(), name.rsplit_once('.').map(|(_, parameter)| parameter)) {
         (2 | 4, _) => ((3.0 / shape[1..].iter().product::<usize>() as f32).sqrt(), 0.0),
         (_, Some("weight")) => (0.25, 1.0),
@@ -113,10 +113,10 @@ fn value(name: &str, shape: &[usize]) -> Vec<f32> {
 }
 
 /// Name, shape and type of a tensor.
-type Listed = (String, Vec<usize>, String);
+pub(crate) type Listed = (String, Vec<usize>, String);
 
 /// The tensors of torchvision's network of that name.
-fn listed(network: &str) -> Vec<Listed> {
+pub(crate) fn listed(network: &str) -> Vec<Listed> {
     let list = std::fs::read(fixture(&format!("{network}-tensors.json"))).expect("the fixture is there");
     serde_json::from_slice(&list).expect("a list of tensors")
 }
@@ -128,6 +128,11 @@ fn weights(list: Vec<Listed>) -> StateDict {
 
 /// The same as the bytes of the file.
 fn file(list: Vec<Listed>) -> Vec<u8> {
+    file_of(list, value)
+}
+
+/// The bytes of a file with these tensors, which have the values that `value` gives for their names and shapes.
+pub(crate) fn file_of(list: Vec<Listed>, value: impl Fn(&str, &[usize]) -> Vec<f32>) -> Vec<u8> {
     let tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = list
         .into_iter()
         .map(|(name, shape, dtype)| {
@@ -145,7 +150,7 @@ fn file(list: Vec<Listed>) -> Vec<u8> {
 }
 
 /// The batch of pictures that the script computed.
-fn pictures(width: usize, height: usize) -> Vec<Plane<Rgb>> {
+pub(crate) fn pictures(width: usize, height: usize) -> Vec<Plane<Rgb>> {
     const FRAMES: usize = 3;
     let noise = uniform("picture", FRAMES * width * height * 3);
     let pixel = |index: usize, x: usize, y: usize| {

@@ -23,10 +23,10 @@ use super::{
     views::{self, Views, random},
 };
 use crate::{
+    classes,
     cpu::{Engine, Width},
     net::{Architecture, Network, OnBurn},
     remarks::Remarks,
-    segmenter::class_names,
     weights::{Array, StateDict},
 };
 
@@ -152,7 +152,7 @@ pub fn evaluate(options: &Options, watch: &Watch<'_>) -> Result<String> {
     let judge = Judge { data: &data, classes, most: options.most, seed: options.recipe.seed, watch };
     let report = judge.report(&start)?;
     write_report(&options.out, &report)?;
-    let named = Remarks::of(&start, classes)?.classes.unwrap_or_else(|| class_names(classes));
+    let named = Remarks::of(&start, classes)?.classes.unwrap_or_else(|| classes::named(classes));
     let scores = card::scores(&[("these weights", &report)], &named);
     state::write_whole(&options.out.join("scores.md"), scores.as_bytes())?;
     Ok(scores)
@@ -178,7 +178,7 @@ pub fn train(options: &Options, watch: &Watch<'_>) -> Result<(PathBuf, String)> 
         named = Some(classes.clone());
     }
     let classes = classes_of(&start)?;
-    let named = named.unwrap_or_else(|| class_names(classes));
+    let named = named.unwrap_or_else(|| classes::named(classes));
     let data = find(options, watch)?;
     let teacher = teacher(options, &start, classes)?;
     let samples: Vec<&Sample> =

@@ -63,6 +63,39 @@ impl<'a> Loader<'a> {
         Ok(Conv { shape, weight, bias })
     }
 
+    /// A convolution with a bias that goes by one of these names: the first where it has both or neither.
+    pub(crate) fn conv_of(&mut self, names: [String; 2], shape: ConvShape) -> Result<Conv> {
+        let [first, other] = names;
+        let there = |name: &str| self.weights.get(&format!("{name}.weight")).is_some();
+        let name = if !there(&first) && there(&other) { other } else { first };
+        self.conv(&name, shape)
+    }
+
+    /// A transposed convolution with a bias, whose kernel is as large as its stride, so that none of what it gives overlaps:
+    /// a convolution of one pixel that gives the `kernel²` pixels which lie on it, row by row, each with its outputs.
+    pub(crate) fn transposed(&mut self, name: &str, inputs: usize, outputs: usize, kernel: usize) -> Result<Conv> {
+        let pixels = kernel * kernel;
+        let weight = self.values(format!("{name}.weight"), &[inputs, outputs, kernel, kernel])?;
+        let at = |pixel, output, input| weight[(input * outputs + output) * pixels + pixel];
+        let rows = (0..pixels).flat_map(|pixel| (0..outputs).map(move |output| (pixel, output)));
+        let weight = rows.flat_map(|(pixel, output)| (0..inputs).map(move |input| at(pixel, output, input))).collect();
+        let bias = self.vector(name, "bias", outputs)?.repeat(pixels);
+        Ok(Conv { shape: ConvShape::pointwise(inputs, pixels * outputs), weight, bias })
+    }
+
+    /// A linear layer on all of a map of `side`×`side`, as a convolution of one pixel whose inputs are the map's places, row
+    /// by row, each with its channels.
+    pub(crate) fn linear_of_map(&mut self, name: &str, channels: usize, side: usize, outputs: usize) -> Result<Conv> {
+        let Conv { shape, weight, bias } = self.linear(name, channels * side * side, outputs)?;
+        let mut by_place = Vec::with_capacity(weight.len());
+        for row in weight.chunks_exact(shape.inputs) {
+            for place in 0..side * side {
+                by_place.extend(row[place..].iter().step_by(side * side));
+            }
+        }
+        Ok(Conv { shape, weight: by_place, bias })
+    }
+
     /// A convolution without a bias: `{name}.weight`.
     pub(crate) fn conv_without_bias(&mut self, name: &str, shape: ConvShape) -> Result<Conv> {
         let weight = self.kernel(name, shape)?.to_vec();

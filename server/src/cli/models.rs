@@ -5,7 +5,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use steadymask_models::{Calibration, Card, Contents, EMBEDDED, Entry, Input, Manifest, Task, Weights};
+use steadymask_models::{Calibration, Card, Contents, EMBEDDED, Entry, Input, Manifest, Task, Weights, classes};
 
 use super::progress::{self, ByteMeter};
 use crate::{
@@ -27,7 +27,11 @@ pub struct Args {
 #[derive(Subcommand)]
 enum Command {
     /// Show the networks there are, and which are here.
-    List,
+    List {
+        /// Only those that have this class, such as truck.
+        #[arg(long, value_name = "NAME")]
+        class: Option<String>,
+    },
     /// Download networks by name; a download that was cut goes on where it was.
     Fetch {
         /// Names that `list` shows.
@@ -42,7 +46,7 @@ enum Command {
         #[arg(long)]
         name: Option<String>,
         /// The names of its classes by number, of a segmentation network the background first [default: VOC's, where there
-        /// are 21; those of a classifier that was trained here].
+        /// are 21; COCO's, where there are 91; those of a classifier that was trained here].
         #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
         classes: Vec<String>,
     },
@@ -78,7 +82,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let library = Library::open()?;
     let text = match args.command {
-        Command::List => list(&manifest, &library)?,
+        Command::List { class } => list(class.as_deref(), &manifest, &library)?,
         Command::Fetch { names } => fetch(&names, &manifest, &library)?,
         Command::Import { file, name, classes } => import(&file, name, classes, &manifest, &library)?,
         Command::Info { network } => info(&network, &manifest, &library)?,
@@ -88,11 +92,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     std::io::stdout().write_all(text.as_bytes()).context("cannot print the answer")
 }
 
-fn list(manifest: &Manifest, library: &Library) -> anyhow::Result<String> {
+fn list(class: Option<&str>, manifest: &Manifest, library: &Library) -> anyhow::Result<String> {
     let kept = library.list()?;
+    let wanted = |classes: &[String]| class.is_none_or(|class| classes::find(classes, class).is_some());
     let is_here = |name: &str| kept.iter().any(|record| record.name == name);
     let mut rows = vec![["NAME", "ARCHITECTURE", "CLASSES", "SIZE", "SCORE", "HERE"].map(String::from)];
-    for entry in manifest.networks() {
+    for entry in manifest.networks().iter().filter(|entry| wanted(&entry.classes)) {
         let here = match &entry.url {
             None => "built in",
             Some(_) if is_here(&entry.name) => "yes",
@@ -101,16 +106,20 @@ fn list(manifest: &Manifest, library: &Library) -> anyhow::Result<String> {
         rows.push([
             entry.name.clone(),
             entry.architecture.clone(),
-            entry.classes.len().to_string(),
+            classes::offered(&entry.classes).count().to_string(),
             mib(entry.size.0),
             entry.score.as_ref().map_or("–".into(), |score| format!("{} {}", score.metric, score.value)),
             here.into(),
         ]);
     }
-    for record in kept.iter().filter(|record| manifest.get(&record.name).is_none()) {
-        let classes = record.classes.len().to_string();
+    let own = kept.iter().filter(|record| manifest.get(&record.name).is_none() && wanted(&record.classes));
+    for record in own {
+        let classes = classes::offered(&record.classes).count().to_string();
         let (name, architecture) = (record.name.clone(), record.architecture.clone());
         rows.push([name, architecture, classes, mib(record.size), "–".into(), "imported".into()]);
+    }
+    if let (Some(class), 1) = (class, rows.len()) {
+        bail!("no network has the class {class:?}; steadymask models info NAME tells what one has");
     }
     let widths: [usize; 6] =
         std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
@@ -216,7 +225,7 @@ fn info(network: &str, manifest: &Manifest, library: &Library) -> anyhow::Result
             listed(manifest, network)?;
         }
         let weights = Weights::open(path).with_context(|| network.to_owned())?;
-        let classes = format!("classes: {}\n", weights.contents().classes.join(", "));
+        let classes = format!("classes: {}\n", names(&weights.contents().classes));
         let card = weights.card().map(|card| format!("confidence: {}\n", confidence(card)));
         return Ok(describe(weights.contents()) + &classes + &card.unwrap_or_default());
     }
@@ -224,7 +233,7 @@ fn info(network: &str, manifest: &Manifest, library: &Library) -> anyhow::Result
     let mut line = |name: &str, value: &str| text += &format!("  {name:<13} {value}\n");
     if let Some(entry) = entry {
         line("architecture", &entry.architecture);
-        line("classes", &entry.classes.join(", "));
+        line("classes", &names(&entry.classes));
         let Input { short_side, mean, deviation } = &entry.input;
         line("input", &format!("short side {short_side}, mean {mean:?}, deviation {deviation:?}"));
         if let Some(score) = &entry.score {
@@ -238,7 +247,7 @@ fn info(network: &str, manifest: &Manifest, library: &Library) -> anyhow::Result
         Some(record) => {
             if entry.is_none() {
                 line("architecture", &record.architecture);
-                line("classes", &record.classes.join(", "));
+                line("classes", &names(&record.classes));
                 line("from", &record.source);
             }
             if record.task == Task::Classification {
@@ -281,6 +290,11 @@ fn remove(names: &[String], library: &Library) -> anyhow::Result<String> {
     Ok(names.iter().map(|name| format!("{name} is removed\n")).collect())
 }
 
+/// The classes that can be asked for.
+fn names(classes: &[String]) -> String {
+    classes::offered(classes).map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
 /// Names that can be those of files.
 fn checked(names: Vec<String>) -> anyhow::Result<Vec<String>> {
     match names.iter().find(|name| !Manifest::is_name(name)) {
@@ -301,7 +315,7 @@ fn describe(contents: &Contents) -> String {
     let kind = if *task == Task::Classification { ", a classifier" } else { "" };
     let mut text = format!(
         "{architecture}{kind}: {} classes, {:.1} M parameters in {tensors} tensors",
-        classes.len(),
+        classes::offered(classes).count(),
         *parameters as f64 / 1e6
     );
     if *auxiliary {
@@ -334,7 +348,7 @@ fn kept(record: &Record) -> String {
         "{} is kept: {}, {} classes, {:.1} M parameters, made from a file with SHA-256 {}\n",
         record.name,
         record.architecture,
-        record.classes.len(),
+        classes::offered(&record.classes).count(),
         record.parameters as f64 / 1e6,
         record.source_sha256
     )

@@ -7,6 +7,7 @@ use axum::{
     routing::get,
 };
 use serde::{Deserialize, Serialize};
+use steadymask_models::classes;
 
 use super::{App, Problem, blocking};
 
@@ -34,5 +35,6 @@ async fn list(
         Some(model) => blocking(move || app.classes(&model)).await??,
         None => app.model.classes,
     };
-    Ok(Json(classes.into_iter().enumerate().map(|(id, name)| Class { id, name }).collect::<Vec<_>>()))
+    let named = classes::offered(&classes).map(|(id, name)| Class { id, name: name.clone() });
+    Ok(Json(named.collect::<Vec<_>>()))
 }

@@ -10,6 +10,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 use steadymask_core::{Method, Settings};
+use steadymask_models::classes;
 
 use super::{App, Problem, blocking};
 use crate::{evidence::Kept, job::Task, masks::Export};
@@ -35,8 +36,9 @@ async fn segment(State(app): State<App>, body: Result<Bytes, BytesRejection>) ->
     let classes = settings(body)?.classes;
     let job = blocking(move || {
         let known = app.classes(&model)?;
-        if let Some(name) = classes.iter().find(|name| !known.contains(name)) {
-            return Err(Problem::invalid("classes", name, &format!("any of {}", known.join(", "))));
+        if let Some(name) = classes.iter().find(|name| classes::find(&known, name).is_none()) {
+            let names: Vec<&str> = classes::offered(&known).map(|(_, name)| name.as_str()).collect();
+            return Err(Problem::invalid("classes", name, &format!("any of {}", names.join(", "))));
         }
         let other = (model != app.model.name).then_some(model);
         app.jobs.ask(job.job_id, Task::Segment(classes, other)).map_err(Problem::from)

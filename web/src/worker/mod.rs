@@ -9,7 +9,7 @@ mod run;
 
 use futures_channel::mpsc::unbounded;
 use js_sys::Uint8Array;
-use steadymask_models::{DeviceChoice, DeviceReport, Segmenter};
+use steadymask_models::{DeviceChoice, DeviceReport, Segmenter, classes};
 use wasm_bindgen::{Clamped, JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, DedicatedWorkerGlobalScope, File, ImageBitmap, ImageData, MessageEvent, Response};
@@ -93,7 +93,7 @@ impl Network {
         Event::Ready(Ready {
             device,
             reason,
-            classes: self.segmenter.classes().iter().skip(1).cloned().collect(),
+            classes: classes::offered(self.segmenter.classes()).skip(1).map(|(_, name)| name.clone()).collect(),
             network: self.segmenter.info().name.clone(),
             sha256: self.sha256.clone(),
             kept: Library::open().await.list().await,
