@@ -395,14 +395,16 @@ proptest! {
             prop_assert_eq!(fast.is_some(), slow.is_some());
             if let (Some(fast), Some(slow)) = (fast, slow) {
                 prop_assert!((fast.noise - slow.noise).abs() < 1e-4 * slow.noise.abs().max(1.0), "{fast:?} instead of {slow:?}");
+                prop_assert!((fast.swelling - slow.swelling).abs() < 1e-3 * slow.swelling.abs().max(1.0), "{fast:?} instead of {slow:?}");
                 prop_assert!((fast.softness - slow.softness).abs() < 1e-4 * slow.softness.max(1.0));
             }
         }
     }
 
     #[test]
-    fn steadiness(window in vec((0.0..0.2f32, 0.0..5.0f32), 0..9usize)) {
-        let window: Vec<_> = window.into_iter().map(|(noise, softness)| Noise { noise, softness }).collect();
+    fn steadiness(window in vec((0.0..0.2f32, -0.1..0.15f32, 0.0..5.0f32), 0..9usize)) {
+        let noise = |(noise, swelling, softness)| Noise { noise, swelling, softness };
+        let window: Vec<_> = window.into_iter().map(noise).collect();
         let (fast, slow) = (filter::steadiness(&window), reference::filter::steadiness(&window));
         prop_assert!((f64::from(fast) - slow).abs() < 1e-5);
     }

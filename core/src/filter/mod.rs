@@ -19,8 +19,8 @@ use std::sync::Arc;
 pub use components::{Connectivity, Run, components};
 pub use consensus::{
     Consensus, DISAGREEMENT_GAIN, LEAST_PEAK_SHARE, LEAST_PROBABILITY, LEAST_WEIGHT, Noise, PAST_BLOCK, PEAK_SHARE,
-    SECOND_DECAY, STEADY_NOISE, STEADY_SOFTNESS, STEADY_WINDOW, UNSTEADY_NOISE, UNSTEADY_SOFTNESS, WINDOW, keep,
-    steadiness,
+    SECOND_DECAY, STEADY_NOISE, STEADY_SOFTNESS, STEADY_SWELLING, STEADY_WINDOW, UNSTEADY_NOISE, UNSTEADY_SOFTNESS,
+    UNSTEADY_SWELLING, WINDOW, keep, steadiness,
 };
 pub use exponential::Exponential;
 pub use hysteresis::{Hysteresis, SMALL_SHARE, VOTES};

@@ -4,8 +4,8 @@ use crate::{
     BitMask, Motion, Plane, Rgb,
     filter::{
         DISAGREEMENT_GAIN, LEAST_PEAK_SHARE, LEAST_PROBABILITY, LEAST_WEIGHT, Noise, PAST_BLOCK, PEAK_SHARE,
-        SECOND_DECAY, SMALL_SHARE, STEADY_NOISE, STEADY_SOFTNESS, STEADY_WINDOW, UNSTEADY_NOISE, UNSTEADY_SOFTNESS,
-        VOTES, WINDOW,
+        SECOND_DECAY, SMALL_SHARE, STEADY_NOISE, STEADY_SOFTNESS, STEADY_SWELLING, STEADY_WINDOW, UNSTEADY_NOISE,
+        UNSTEADY_SOFTNESS, UNSTEADY_SWELLING, VOTES, WINDOW,
     },
     flow::{Flow, TRUSTED, warp},
 };
@@ -164,16 +164,23 @@ pub fn noise([before, here, after]: [&Plane<u8>; 3], [earlier, later]: [&Motion;
     let (width, height) = here.size();
     let carried = [warp(before, &earlier.backward), warp(after, &later.forward)];
     let (mut noise, mut softness, mut edges) = (0.0, 0.0, 0.0);
+    let (mut apart, mut trusted) = ([0.0, 0.0], 1.0);
     for (x, y) in (0..height).step_by(4).flat_map(|y| (0..width).map(move |x| (x, y))) {
         let p = f64::from(here.get(x, y)) / 255.0;
         let [before, after] = carried.each_ref().map(|plane| p - f64::from(plane.get(x, y)) / 255.0);
         let trust = f64::from(earlier.backward_trust.get(x, y)) * f64::from(later.forward_trust.get(x, y));
         noise += trust * before * after;
+        apart = [apart[0] + trust * before, apart[1] + trust * after];
         softness += 4.0 * p * (1.0 - p);
         let on = |x: usize, y: usize| here.get(x.min(width - 1), y.min(height - 1)) > 127;
-        edges += if on(x, y) != on(x + 1, y) || on(x, y) != on(x, y + 1) { 1.0 } else { 0.0 };
+        if on(x, y) != on(x + 1, y) || on(x, y) != on(x, y + 1) {
+            edges += 1.0;
+            trusted += trust;
+        }
     }
-    (edges > 0.0).then_some(Noise { noise: (noise / edges) as f32, softness: (softness / edges) as f32 })
+    let swelling = apart[0] / trusted * (apart[1] / trusted);
+    let [noise, swelling, softness] = [noise / edges, swelling, softness / edges].map(|value| value as f32);
+    (edges > 0.0).then_some(Noise { noise, swelling, softness })
 }
 
 /// Twin of [`steadiness`](crate::filter::steadiness).
@@ -186,8 +193,11 @@ pub fn steadiness(window: &[Noise]) -> f64 {
         return 0.0;
     }
     let noise = window.iter().map(|frame| frame.noise).collect();
+    let swelling = window.iter().map(|frame| frame.swelling).collect();
     let softness = window.iter().map(|frame| frame.softness).collect();
-    share(noise, STEADY_NOISE, UNSTEADY_NOISE) * share(softness, STEADY_SOFTNESS, UNSTEADY_SOFTNESS)
+    share(noise, STEADY_NOISE, UNSTEADY_NOISE)
+        * share(swelling, STEADY_SWELLING, UNSTEADY_SWELLING)
+        * share(softness, STEADY_SOFTNESS, UNSTEADY_SOFTNESS)
 }
 
 /// Twin of [`keep`](crate::filter::keep).

@@ -5,7 +5,8 @@ mod steadiness;
 use std::{collections::VecDeque, sync::Arc};
 
 pub use self::steadiness::{
-    Noise, STEADY_NOISE, STEADY_SOFTNESS, STEADY_WINDOW, UNSTEADY_NOISE, UNSTEADY_SOFTNESS, keep, steadiness,
+    Noise, STEADY_NOISE, STEADY_SOFTNESS, STEADY_SWELLING, STEADY_WINDOW, UNSTEADY_NOISE, UNSTEADY_SOFTNESS,
+    UNSTEADY_SWELLING, keep, steadiness,
 };
 use self::{
     appearance::{Appearance, bins},
@@ -42,7 +43,7 @@ use crate::{LookAhead, Motion, Plane, Rgb, parallel, simd::vectorised};
 /// `a = `[`SECOND_DECAY`]` · trust`: colours differ a little from frame to frame, and contours should not.
 ///
 /// **What is steady already** is left alone. All this costs good masks their thin and fast parts, which flow cannot
-/// follow. Where the [`Noise`] of a class is low, by its median over the frames at most [`STEADY_WINDOW`] away that
+/// follow. Where the [`Noise`] of a class is low, by the median over the frames at most [`STEADY_WINDOW`] away that
 /// came with no later ones, its masks are [kept](keep) as they came but for what flickers, by the share [`steadiness`].
 ///
 /// Each frame is given out `look_ahead` frames after it came. The two fusions share them, and work in blocks of a third

@@ -3,6 +3,7 @@
 //! Fusion takes from good masks what flow cannot follow: thin parts, fast ones, a pixel of the contour. So the masks
 //! themselves are asked how good they are. A frame's mask is *noisy* where it differs from what the frame before and
 //! the frame after, carried to it, both say; where flow errs the two err each in its own way, and their errors cancel.
+//! It *swells* where it is wider, or narrower, than both all around.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -20,6 +21,10 @@ pub const STEADY_WINDOW: usize = 36;
 pub const STEADY_NOISE: f32 = 0.09;
 /// Noise from which on they are not.
 pub const UNSTEADY_NOISE: f32 = 0.12;
+/// Swelling up to which masks are left as they came.
+pub const STEADY_SWELLING: f32 = 0.05;
+/// Swelling from which on they are not.
+pub const UNSTEADY_SWELLING: f32 = 0.1;
 /// Softness up to which masks are left as they came.
 pub const STEADY_SOFTNESS: f32 = 2.0;
 /// Softness from which on they are not.
@@ -28,13 +33,16 @@ pub const UNSTEADY_SOFTNESS: f32 = 4.0;
 const ROWS: usize = 4;
 
 /// How a mask fits its neighbours, and how soft it is.
+///
+/// Here p is the probability of the frame, q and q' are those of the frames before and after, carried to it, c and c'
+/// the trust in the two flows, and e is 1 where the label is another than that of the pixel on the right or below.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Noise {
-    /// Σ c c' (p − q)(p − q') / e, in pixels: p is the probability of the frame, q and q' are those of the frames before
-    /// and after, carried to it, c and c' the trust in the two flows, and e the number of pixels whose label is another
-    /// than that of the pixel on the right or below.
+    /// Σ c c' (p − q)(p − q') / Σ e, in pixels.
     pub noise: f32,
-    /// Σ 4 p (1 − p) / e, in pixels: how wide a contour is.
+    /// Σ c c' (p − q) · Σ c c' (p − q') / (1 + Σ c c' e)², in square pixels.
+    pub swelling: f32,
+    /// Σ 4 p (1 − p) / Σ e, in pixels: how wide a contour is.
     pub softness: f32,
 }
 
@@ -50,73 +58,90 @@ impl Noise {
         assert_eq!(sizes, [size; 4], "planes and motions must be of one size");
         let rows: Vec<usize> = (0..size.1).step_by(ROWS).collect();
         let rows = parallel::map(&rows, |&y| {
-            let below = here.row((y + 1).min(size.1 - 1));
-            let contour = contour_of_row(here.row(y), below);
             let [earlier, later] = motions;
             let flows = [&earlier.backward, &later.forward];
             let trust = [earlier.backward_trust.row(y), later.forward_trust.row(y)];
-            (noise_of_row(here.row(y), [before.data(), after.data()], flows, trust, y), contour)
+            let below = here.row((y + 1).min(size.1 - 1));
+            sums_of_row([here.row(y), below], [before.data(), after.data()], flows, trust, y)
         });
-        let (mut noise, mut soft, mut edges) = (0.0, 0, 0);
-        for (row, [row_soft, row_edges]) in rows {
-            noise += f64::from(row);
-            soft += u64::from(row_soft);
-            edges += u64::from(row_edges);
+        let (mut products, mut apart, mut trusted, mut edges, mut soft) = (0.0, [0.0; 2], 1.0, 0.0, 0.0);
+        for row in rows {
+            products += f64::from(row.products);
+            apart = [0, 1].map(|k| apart[k] + f64::from(row.apart[k]));
+            trusted += f64::from(row.trusted);
+            edges += f64::from(row.edges);
+            soft += f64::from(row.soft);
         }
-        let whole = 255.0 * 255.0 * edges as f64;
-        (edges > 0).then(|| Self { noise: (noise / whole) as f32, softness: (4.0 * soft as f64 / whole) as f32 })
+        let whole = 255.0 * 255.0;
+        (edges > 0.0).then(|| Self {
+            noise: (products / (whole * edges)) as f32,
+            swelling: (apart[0] * apart[1] / (whole * trusted * trusted)) as f32,
+            softness: (4.0 * soft / (whole * edges)) as f32,
+        })
     }
+}
+
+/// Sums over a row, p in 0–255.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    /// Σ c c' (p − q)(p − q').
+    products: f32,
+    /// Σ c c' (p − q) and Σ c c' (p − q').
+    apart: [f32; 2],
+    /// Σ c c' e.
+    trusted: f32,
+    /// Σ e.
+    edges: u32,
+    /// Σ p (255 − p).
+    soft: u32,
 }
 
 vectorised! {
-    /// Σ c c' (p − q)(p − q') of row `y`, p in 0–255.
-    fn noise_of_row(here: &[u8], there: [&[u8]; 2], flows: [&Flow; 2], trust: [&[f32]; 2], y: usize) -> f32 {
+    /// The sums over row `y`, of which the first of `rows` are the probabilities and the second those below.
+    fn sums_of_row(
+        rows: [&[u8]; 2],
+        there: [&[u8]; 2],
+        flows: [&Flow; 2],
+        trust: [&[f32]; 2],
+        y: usize
+    ) -> Sums {
+        let [here, below] = rows;
+        let mut sums = Sums::default();
         let mut taps = flows.map(|flow| Taps::new(flow.size()));
-        let mut sum = 0.0;
+        let right = |x: usize| here[(x + 1).min(here.len() - 1)];
         for start in (0..here.len()).step_by(AT_A_TIME) {
-            let here = &here[start..(start + AT_A_TIME).min(here.len())];
-            let mut gaps = [[0.0; AT_A_TIME]; 2];
-            for k in 0..2 {
-                taps[k].find(flows[k], start, y, here.len());
-                let trust = &trust[k][start..][..here.len()];
-                for (i, (&p, &trust)) in here.iter().zip(trust).enumerate() {
-                    gaps[k][i] = trust * (f32::from(p) - taps[k].read(i, there[k]));
-                }
-            }
-            let [earlier, later] = &gaps;
-            for (earlier, later) in earlier.iter().zip(later) {
-                sum += earlier * later;
+            let count = AT_A_TIME.min(here.len() - start);
+            taps[0].find(flows[0], start, y, count);
+            taps[1].find(flows[1], start, y, count);
+            for i in 0..count {
+                let x = start + i;
+                let p = here[x];
+                let both = trust[0][x] * trust[1][x];
+                let gaps = [0, 1].map(|k: usize| f32::from(p) - taps[k].read(i, there[k]));
+                sums.products += both * (gaps[0] * gaps[1]);
+                sums.apart = [0, 1].map(|k: usize| sums.apart[k] + both * gaps[k]);
+                let on = p > RAW_LEVEL;
+                let edge = on != (right(x) > RAW_LEVEL) || on != (below[x] > RAW_LEVEL);
+                sums.trusted += if edge { both } else { 0.0 };
+                sums.edges += u32::from(edge);
+                sums.soft += u32::from(p) * u32::from(255 - p);
             }
         }
-        sum
-    }
-
-    /// Σ p (255 − p) of a row, and how many of its labels differ from that on the right or below.
-    fn contour_of_row(here: &[u8], below: &[u8]) -> [u32; 2] {
-        let (mut soft, mut edges) = (0, 0);
-        let right = here[1..].iter().chain(here.last());
-        for ((&p, &right), &below) in here.iter().zip(right).zip(below) {
-            soft += u32::from(p) * u32::from(255 - p);
-            edges += u32::from((p > RAW_LEVEL) != (right > RAW_LEVEL) || (p > RAW_LEVEL) != (below > RAW_LEVEL));
-        }
-        [soft, edges]
+        sums
     }
 }
 
-/// The share, 0 to 1, by which masks are left as they came: by the median of the noise and that of the softness.
+/// The share, 0 to 1, by which masks are left as they came: by the medians of noise, swelling and softness.
 pub fn steadiness(window: &[Noise]) -> f32 {
-    let median = |value: fn(&Noise) -> f32| {
+    let share = |value: fn(&Noise) -> f32, from: f32, to: f32| {
         let mut values: Vec<f32> = window.iter().map(value).collect();
         values.sort_by(f32::total_cmp);
-        values.get(values.len() / 2).copied()
+        let median = values.get(values.len() / 2).copied().unwrap_or(to);
+        ((to - median) / (to - from)).clamp(0.0, 1.0)
     };
-    let share = |value: f32, from: f32, to: f32| ((to - value) / (to - from)).clamp(0.0, 1.0);
-    match (median(|frame| frame.noise), median(|frame| frame.softness)) {
-        (Some(noise), Some(softness)) => {
-            share(noise, STEADY_NOISE, UNSTEADY_NOISE) * share(softness, STEADY_SOFTNESS, UNSTEADY_SOFTNESS)
-        }
-        _ => 0.0,
-    }
+    share(|frame| frame.noise, STEADY_NOISE, UNSTEADY_NOISE)
+        * share(|frame| frame.swelling, STEADY_SWELLING, UNSTEADY_SWELLING)
+        * share(|frame| frame.softness, STEADY_SOFTNESS, UNSTEADY_SOFTNESS)
 }
 
 /// Brings `fused` probabilities closer to a frame's `own` by the `share`, 0 to 1, but for what flickers.
