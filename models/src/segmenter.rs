@@ -119,7 +119,8 @@ impl Segmenter {
                 gpu => Err(gpu.unavailable(reason)),
             };
         }
-        let mut refusals = Vec::new();
+        // Each reason once, after the kinds it is of.
+        let mut refusals: Vec<(String, String)> = Vec::new();
         for kind in choice.candidates()? {
             let on_gpu = match device::tried(kind, choice == kind) {
                 Ok(()) => on_cpu.on_gpu(&network, kind, choice == kind).await,
@@ -127,14 +128,17 @@ impl Segmenter {
             };
             match on_gpu {
                 Ok(on_gpu) if choice == kind => return Ok(on_gpu),
-                Ok(on_gpu) => return Ok(on_gpu.backed_by(on_cpu, refusals)),
+                Ok(on_gpu) => return Ok(on_gpu.backed_by(on_cpu, told(refusals))),
                 Err(reason) if choice == kind => return Err(kind.unavailable(reason)),
-                Err(reason) => refusals.push(format!("{kind}: {reason}")),
+                Err(reason) => match refusals.iter_mut().find(|(_, known)| *known == reason) {
+                    Some((kinds, _)) => *kinds += &format!(", {kind}"),
+                    None => refusals.push((kind.to_string(), reason)),
+                },
             }
         }
         let reason = match choice {
             DeviceChoice::Auto if refusals.is_empty() => "built without GPU support".into(),
-            DeviceChoice::Auto => refusals.join("; "),
+            DeviceChoice::Auto => told(refusals),
             _ => "asked for".into(),
         };
         Ok(Self { report: DeviceReport::cpu(reason), ..on_cpu })
@@ -183,14 +187,14 @@ impl Segmenter {
     }
 
     /// The same with the CPU to take over when the GPU fails, and with why other GPUs were refused.
-    fn backed_by(self, on_cpu: Self, refusals: Vec<String>) -> Self {
+    fn backed_by(self, on_cpu: Self, refusals: String) -> Self {
         let network = match (self.network, on_cpu.network) {
             (Placed::Gpu(gpu), Placed::Cpu(engine)) => Placed::Gpu(gpu.with_spare(engine)),
             (network, _) => network,
         };
-        let reasons: Vec<_> = std::iter::once(self.report.reason).chain(refusals).collect();
-        let report = DeviceReport { reason: reasons.join("; "), ..self.report };
-        Self { network, report, ..self }
+        let reasons = [self.report.reason, refusals].into_iter().filter(|reason| !reason.is_empty());
+        let reason = reasons.collect::<Vec<_>>().join("; ");
+        Self { network, report: DeviceReport { reason, ..self.report }, ..self }
     }
 
     /// What network this is.
@@ -322,6 +326,12 @@ impl Segmenter {
     }
 }
 
+/// Kinds of GPU, each with why it was refused, in words.
+fn told(refusals: Vec<(String, String)>) -> String {
+    let refusals: Vec<_> = refusals.into_iter().map(|(kinds, reason)| format!("{kinds}: {reason}")).collect();
+    refusals.join("; ")
+}
+
 /// The size that all frames have; `None` where there are none.
 ///
 /// # Errors
@@ -402,7 +412,7 @@ mod tests {
 
         let (_, on_cpu) = on_cpu();
         let expected = block_on(on_cpu.segment(&views, &[])).expect("sound frames");
-        let backed = on_small_gpu(0).backed_by(on_cpu, vec!["vulkan: no adapter".into()]);
+        let backed = on_small_gpu(0).backed_by(on_cpu, "vulkan: no adapter".into());
         assert_eq!(backed.device().reason, "there is one; vulkan: no adapter");
         assert_eq!(block_on(backed.segment(&views, &[])).expect("sound frames"), expected);
         let DeviceReport { name, reason } = backed.device();

@@ -81,15 +81,19 @@ mod kept {
 
 #[cfg(all(feature = "cuda", not(target_arch = "wasm32")))]
 mod cuda {
-    use burn::tensor::{Device, DeviceType};
+    use burn::tensor::Device;
+    use cubecl_cuda::CudaRuntime;
+    use cubecl_runtime::runtime::Runtime;
 
     use super::Gpu;
 
-    /// Looks for the driver before any call that would panic without it. `CUDA_VISIBLE_DEVICES` says which GPU is the
-    /// first.
+    /// Looks for the driver before any call that would panic without it. burn's own list of devices would ask for those
+    /// of Vulkan too, whose drivers are not to be trusted here. `CUDA_VISIBLE_DEVICES` says which GPU is the first.
     pub(super) fn open() -> Result<Gpu, String> {
-        let devices = Device::enumerate(DeviceType::Cuda);
-        let device = devices.first().cloned().ok_or("no NVIDIA GPU with its driver (libcuda) was found")?;
+        if CudaRuntime::enumerate_all_devices().is_empty() {
+            return Err("no NVIDIA GPU with its driver (libcuda) was found".into());
+        }
+        let device = Device::cuda(0);
         let name = device.identity().map_or_else(|| "an NVIDIA GPU".into(), |identity| identity.name);
         Ok(Gpu { device, name, software: false })
     }
