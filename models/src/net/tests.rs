@@ -481,3 +481,10 @@ fn pytorch_files_are_read() {
     let half = weights.get("half").expect("it is in the file");
     assert!(half.values.iter().zip(uniform("half", 6)).all(|(a, b)| (a - b).abs() < 1e-3));
 }
+
+#[test]
+fn a_name_that_confuses_the_reader_of_archives_is_told() {
+    let told =
+        StateDict::from_file(&fixture("twenty_one_characters.pth")).err().expect("it cannot be read").to_string();
+    assert!(told.contains("the name it was saved under has 21 characters"), "{told}");
+}

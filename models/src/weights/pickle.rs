@@ -25,11 +25,11 @@ const LEGACY_PICKLES: usize = 5;
 /// [`Error::ForbiddenPickle`]; [`Error::Weights`] when the file is neither, or damaged.
 pub(super) fn check(file: impl Read + Seek) -> Result<()> {
     let mut file = file;
-    let mut magic = [0; 4];
-    let count = read_up_to(&mut file, &mut magic)?;
+    let mut start = [0; 30];
+    let count = read_up_to(&mut file, &mut start)?;
     file.rewind().map_err(unreadable)?;
-    if magic[..count] == *b"PK\x03\x04" {
-        return check_zip(file);
+    if start[..count].starts_with(b"PK\x03\x04") {
+        return check_zip(file, u16::from_le_bytes([start[26], start[27]]));
     }
     let mut bytes = Vec::new();
     file.take(LONGEST).read_to_end(&mut bytes).map_err(unreadable)?;
@@ -53,9 +53,20 @@ fn read_up_to(file: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
     Ok(count)
 }
 
-fn check_zip(file: impl Read + Seek) -> Result<()> {
+/// Checks an archive whose first name has so many characters.
+fn check_zip(file: impl Read + Seek, first_name: u16) -> Result<()> {
+    /// With names of this length, the second one stands where the reader of archives takes the first to be; so do the names
+    /// that `torch.save` writes into files whose own name has 21 characters.
+    const CONFUSING: u16 = 30;
+
     let damaged = |e: zip::result::ZipError| refused(format!("not a whole zip archive ({e})"));
-    let mut archive = zip::ZipArchive::new(file).map_err(damaged)?;
+    let mut archive = zip::ZipArchive::new(file).map_err(|e| match first_name {
+        CONFUSING => refused(format!(
+            "not a whole zip archive, or one that cannot be read because the name it was saved under has 21 characters \
+             before .pth: save it under another ({e})"
+        )),
+        _ => damaged(e),
+    })?;
     let names = archive.file_names().map(|name| name.map(String::from)).collect::<std::result::Result<Vec<_>, _>>();
     let names = names.map_err(damaged)?;
     if names.iter().any(|name| name.ends_with("constants.pkl") || name.contains("/code/")) {
