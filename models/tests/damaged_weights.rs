@@ -67,8 +67,8 @@ fn weights_of_something_else_are_refused() {
         error.expect_err("no network of ours").to_string(),
         "no known network has these tensors: transformer.h.0, … \
          (expected those of deeplabv3_mobilenet_v2, deeplabv3_resnet101, deeplabv3_resnet50, \
-         deeplabv3_mobilenet_v3_large, lraspp_mobilenet_v3_large, resnet50, resnet34, resnet18, mobilenet_v2, \
-         mobilenet_v3_large, mobilenet_v3_small, efficientnet_b0 or mobilenet_v2_stride16)"
+         deeplabv3_mobilenet_v3_large, lraspp_mobilenet_v3_large, maskrcnn_resnet50_fpn, resnet50, resnet34, \
+         resnet18, mobilenet_v2, mobilenet_v3_large, mobilenet_v3_small, efficientnet_b0 or mobilenet_v2_stride16)"
     );
     assert!(matches!(load(file("{}", 0)), Err(Error::UnknownNetwork { .. })));
 }
