@@ -192,10 +192,22 @@ fn pieces_that_carry_the_overlap_give_the_bytes_of_the_whole() {
             (frame, vec![Plane::from_fn(40, 24, |x, y| p(inside(x, y)))])
         })
         .collect();
+    // The same with masks that consensus hardly touches.
+    let steady: Vec<Frame> = long
+        .iter()
+        .enumerate()
+        .map(|(t, (frame, _))| {
+            let inside = |x: usize, y: usize| (x + 40 - t % 40).abs_diff(30) < 7 && y.abs_diff(12) < 6;
+            let value = |x, y| if inside(x, y) && t % 9 != 4 { 251 } else { 3 };
+            (frame.clone(), vec![Plane::from_fn(40, 24, value)])
+        })
+        .collect();
     let methods = [Method::None, Method::MovingAverage, Method::Median];
+    let methods = methods.map(|method| (Settings { method, ..Settings::default() }, &long));
     let horizons = [0, 5, 24].map(|frames| looking(LookAhead::Frames(frames)));
-    for settings in methods.map(|method| Settings { method, ..Settings::default() }).into_iter().chain(horizons) {
-        let whole = planes(&settings, &long);
+    let horizons = horizons.into_iter().flat_map(|settings| [(settings.clone(), &long), (settings, &steady)]);
+    for (settings, long) in methods.into_iter().chain(horizons) {
+        let whole = planes(&settings, long);
         let [before, after] = settings.overlap().expect("bounded");
         let cuts = [0usize, 1, 23, 24, 119, 131, 171, 215, 249, 250];
         for piece in cuts.windows(2) {
