@@ -113,6 +113,9 @@ pub struct Settings {
     pub threshold: Option<f32>,
     /// Short side in pixels at which flow and fusion run: 64 to 1080. Frames are never enlarged for it.
     pub work_side: u32,
+    /// Short side in pixels of what a network is shown, whatever the frames' size: 64 to 1080. `None` takes the network's
+    /// own. Less is faster; small things need more.
+    pub input_side: Option<u32>,
 }
 
 impl Default for Settings {
@@ -130,6 +133,7 @@ impl Default for Settings {
             color_sigma: 25.0,
             threshold: None,
             work_side: 240,
+            input_side: None,
         }
     }
 }
@@ -153,10 +157,8 @@ impl Settings {
         if let LookAhead::Frames(n @ 65..) = self.look_ahead {
             return Err(setting("look_ahead", n, "0 to 64, or \"all\""));
         }
-        if !(64..=1080).contains(&self.work_side) {
-            return Err(setting("work_side", self.work_side, "64 to 1080"));
-        }
-        Ok(())
+        side("work_side", self.work_side)?;
+        self.input_side.map_or(Ok(()), |pixels| side("input_side", pixels))
     }
 
     /// The threshold in force: the one given, or the method's own.
@@ -206,6 +208,10 @@ pub(crate) fn level_of(share: f32) -> u8 {
 
 fn setting(field: &'static str, value: impl ToString, allowed: &str) -> Error {
     Error::Setting { field, value: value.to_string(), allowed: allowed.into() }
+}
+
+fn side(field: &'static str, pixels: u32) -> Result<()> {
+    if (64..=1080).contains(&pixels) { Ok(()) } else { Err(setting(field, pixels, "64 to 1080")) }
 }
 
 fn within(field: &'static str, value: f32, low: f32, high: f32) -> Result<()> {

@@ -29,10 +29,9 @@ pub(crate) struct Preparation {
 }
 
 impl Preparation {
-    /// torchvision's `SemanticSegmentation` transform. Its networks are shown pictures with a short side of 520; they
-    /// were trained on crops of pictures half to twice that size.
+    /// torchvision's `SemanticSegmentation` transform. Its networks are shown pictures with a short side of 520.
     pub(crate) const TORCHVISION: Self = Self {
-        sides: Sides { short: (260, 520), longest: 2080, step: 1, published: Some(520) },
+        sides: Sides { short: 520, longest: 2080, step: 1, published: Some(520) },
         scaling: Scaling::Pillow,
         normalization: Normalization::IMAGENET,
     };
@@ -50,8 +49,8 @@ impl Preparation {
 /// Which input sizes a network is given. All sides are of the form `step · k + 1`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sides {
-    /// Least and greatest length of the short side, in pixels; in between, a frame keeps its own.
-    pub(crate) short: (usize, usize),
+    /// Length of the short side, in pixels, unless another is asked for.
+    pub(crate) short: usize,
     /// Greatest length of the long side, in pixels. Very long frames get a shorter short side for it.
     pub(crate) longest: usize,
     /// Distance of the lengths accepted, in pixels.
@@ -65,8 +64,7 @@ impl Sides {
     /// `step` allows.
     pub(crate) fn of_frame(self, width: usize, height: usize) -> (usize, usize) {
         let (short, long) = (width.min(height) as f64, width.max(height) as f64);
-        let wanted = short.clamp(self.short.0 as f64, self.short.1 as f64);
-        let scale = (wanted / short).min(self.longest as f64 / long);
+        let scale = (self.short as f64 / short).min(self.longest as f64 / long);
         let side = |pixels: usize| {
             let steps = ((pixels as f64 * scale - 1.0) / self.step as f64 + 0.5).floor();
             (self.step * steps.max(0.0) as usize + 1).clamp(SHORTEST, self.longest)
@@ -152,17 +150,17 @@ pub(crate) fn scaled(frame: &Plane<Rgb>, (width, height): (usize, usize), scalin
 mod tests {
     use super::*;
 
-    const EMBEDDED: Sides = Sides { short: (241, 241), longest: 1025, step: 16, published: None };
+    const EMBEDDED: Sides = Sides { short: 321, longest: 1025, step: 16, published: None };
     const FREE: Sides = Preparation::TORCHVISION.sides;
 
     #[test]
     fn input_sizes_keep_the_aspect_ratio_within_bounds() {
         for (frame, embedded, free) in [
-            ((428, 240), (433, 241), (464, 260)),
-            ((240, 428), (241, 433), (260, 464)),
-            ((1920, 1080), (433, 241), (924, 520)),
-            ((500, 300), (401, 241), (500, 300)),
-            ((1, 1), (241, 241), (260, 260)),
+            ((428, 240), (577, 321), (927, 520)),
+            ((240, 428), (321, 577), (520, 927)),
+            ((1920, 1080), (577, 321), (924, 520)),
+            ((500, 300), (529, 321), (867, 520)),
+            ((1, 1), (321, 321), (520, 520)),
             ((17, 300), (65, 1025), (118, 2080)),
             ((16_384, 1), (1025, 33), (2080, 33)),
         ] {
@@ -199,6 +197,6 @@ mod tests {
         ] {
             assert_eq!(FREE.of_published(frame.0, frame.1), size, "{frame:?}");
         }
-        assert_eq!(EMBEDDED.of_published(428, 240), (433, 241));
+        assert_eq!(EMBEDDED.of_published(428, 240), (577, 321));
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     cpu::{Engine, Width},
     device,
     gpu::{self, OnGpu},
+    input::{Sides, scaled},
     net::{Architecture, Batch, Network},
     output::Logits,
     rcnn::MaskRcnn,
@@ -248,12 +249,28 @@ impl Segmenter {
     /// does.
     pub async fn segment(&self, frames: &[&Plane<Rgb>], class_ids: &[usize]) -> Result<Vec<Vec<Plane<u8>>>> {
         let Some(size) = common_size(frames)? else { return Ok(Vec::new()) };
+        self.segment_at(frames, class_ids, self.input_size(size, None), size).await
+    }
+
+    /// The same with another size of the network's input, and planes of any `size`: both `(width, height)` in pixels,
+    /// 1 and more.
+    ///
+    /// # Errors
+    /// As [`Self::segment`].
+    pub async fn segment_at(
+        &self,
+        frames: &[&Plane<Rgb>],
+        class_ids: &[usize],
+        input_size: (usize, usize),
+        size: (usize, usize),
+    ) -> Result<Vec<Vec<Plane<u8>>>> {
+        if common_size(frames)?.is_none() {
+            return Ok(Vec::new());
+        }
         let last = self.classes().len() - 1;
         if let Some(&id) = class_ids.iter().find(|&&id| id > last) {
             return Err(Error::ClassId { id, last });
         }
-
-        let input_size = self.architecture.preparation.sides.of_frame(size.0, size.1);
         if let Placed::Objects(network) = &self.network {
             return frames.iter().map(|frame| network.segment(frame, class_ids, input_size, size)).collect();
         }
@@ -263,14 +280,29 @@ impl Segmenter {
         Ok((0..frames.len()).map(|index| logits.probabilities(index, size, class_ids)).collect())
     }
 
+    /// The size `(width, height)` at which the network is shown frames of `size`: with a short side of `side` pixels, or
+    /// of what it was made for, and the frames' proportions, as nearly as the network allows.
+    pub fn input_size(&self, (width, height): (usize, usize), side: Option<u32>) -> (usize, usize) {
+        let sides = self.architecture.preparation.sides;
+        match side {
+            Some(side) => Sides { short: side as usize, ..sides }.of_frame(width, height),
+            None => sides.of_published(width, height),
+        }
+    }
+
+    /// The frame as the network is shown it, in 8 bits: all that [`Self::segment_at`] needs of it.
+    pub fn shown(&self, frame: &Plane<Rgb>, input_size: (usize, usize)) -> Plane<Rgb> {
+        scaled(frame, input_size, self.architecture.preparation.scaling).into_owned()
+    }
+
     /// The logits of each frame of a batch of one size, as the network gives them: for torchvision's networks those
     /// that its `SemanticSegmentation` transform leads to, so that anyone can check them.
     ///
     /// # Errors
     /// [`Error::FrameSize`]; [`Error::DeviceFailed`] and [`Error::Garbage`] when the device does.
     pub async fn logits(&self, frames: &[&Plane<Rgb>]) -> Result<Vec<FrameLogits>> {
-        let Some((width, height)) = common_size(frames)? else { return Ok(Vec::new()) };
-        self.logits_at(frames, self.architecture.preparation.sides.of_published(width, height)).await
+        let Some(size) = common_size(frames)? else { return Ok(Vec::new()) };
+        self.logits_at(frames, self.input_size(size, None)).await
     }
 
     /// The same with another size of the network's input, `(width, height)` in pixels: 1 and more.

@@ -50,15 +50,34 @@ fn a_batch_gives_what_its_frames_give_alone() {
 }
 
 #[test]
+fn what_a_network_is_shown_is_of_the_size_asked_for() {
+    let frame = frame(400, 300, 5);
+    for (side, input_size) in
+        [(None, (433, 321)), (Some(257), (337, 257)), (Some(64), (81, 65)), (Some(1080), (1025, 769))]
+    {
+        assert_eq!(SEGMENTER.input_size(frame.size(), side), input_size, "{side:?}");
+        let shown = SEGMENTER.shown(&frame, input_size);
+        assert_eq!(shown.size(), input_size);
+        let at =
+            |frame| block_on(SEGMENTER.segment_at(&[frame], &[12, 15], input_size, (40, 30))).expect("sound frames");
+        let planes = at(&shown);
+        assert!(planes[0].iter().all(|plane| plane.size() == (40, 30)));
+        assert_eq!(planes, at(&frame), "frames may be scaled before or by it");
+    }
+    let own = SEGMENTER.input_size(frame.size(), None);
+    assert_eq!(block_on(SEGMENTER.segment_at(&[&frame], &[15], own, frame.size())), Ok(segment(&[&frame], &[15])));
+}
+
+#[test]
 fn logits_are_what_probabilities_are_made_of() {
     let frames = [frame(90, 61, 1), frame(90, 61, 2)];
     let logits = block_on(SEGMENTER.logits(&frames.each_ref())).expect("sound frames");
     let planes = segment(&frames.each_ref(), &[0]);
     for (logits, planes) in logits.iter().zip(&planes) {
-        // The input is 353×241; the corners of the grid lie on its corners.
-        assert_eq!(logits.shape, [21, 16, 23]);
-        assert_eq!(logits.values.len(), 21 * 16 * 23);
-        let at_corner: Vec<f64> = logits.values.iter().step_by(16 * 23).map(|&v| f64::from(v).exp()).collect();
+        // The input is 481×321; the corners of the grid lie on its corners.
+        assert_eq!(logits.shape, [21, 21, 31]);
+        assert_eq!(logits.values.len(), 21 * 21 * 31);
+        let at_corner: Vec<f64> = logits.values.iter().step_by(21 * 31).map(|&v| f64::from(v).exp()).collect();
         let background = 255.0 * at_corner[0] / at_corner.iter().sum::<f64>();
         assert!((f64::from(planes[0].get(0, 0)) - background).abs() < 3.0, "{} {background}", planes[0].get(0, 0));
     }

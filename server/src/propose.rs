@@ -10,7 +10,6 @@ use std::{
 use steadymask_core::{
     Method, Settings,
     auto::{self, Candidate, Proposal, Trial},
-    resize,
 };
 
 use crate::{
@@ -18,7 +17,7 @@ use crate::{
     evaluate::plot::{self, Corner, Groups},
     evidence::Evidence,
     picture,
-    run::{CancelToken, Controls, Evident, Numbered, Progress, through_evidence},
+    run::{CancelToken, Controls, Evident, Progress, Ready, Sizes, through_evidence},
     source::Source,
 };
 
@@ -48,13 +47,12 @@ pub fn propose(
     settings.validate()?;
     let start = Instant::now();
     let clock = || start.elapsed().as_secs_f64();
-    let (width, height) = source.size();
-    let size = settings.work_size(width, height);
+    let sizes = Sizes::new(evidence, settings, source);
     let planes = evidence.classes(settings)?.len();
     let stretches = auto::stretches(source.frames());
     let frames_total = stretches.iter().map(Range::len).sum();
     let sink = |evident: Receiver<Result<Evident>>| {
-        let mut trial = Trial::new(settings, size.0, size.1, planes)?;
+        let mut trial = Trial::new(settings, sizes.work.0, sizes.work.1, planes)?;
         for (item, frames_done) in evident.into_iter().zip(1..) {
             let Evident { index, frame, planes } = item?;
             trial.push(index, frame, &planes, &clock)?;
@@ -62,8 +60,8 @@ pub fn propose(
         }
         Ok(trial.finish(&clock))
     };
-    let decode = |frames: &_| decode(source, &stretches, size, controls.cancel, frames);
-    let (proposal, _) = through_evidence(evidence, settings, size, decode, sink)?;
+    let decode = |frames: &_| decode(source, &stretches, &sizes, controls.cancel, frames);
+    let (proposal, _) = through_evidence(evidence, settings, &sizes, decode, sink)?;
     Ok(Some(Proposed { proposal, seconds: clock() }))
 }
 
@@ -93,19 +91,19 @@ pub(crate) fn write_plot(folder: &Path, proposal: Option<&Proposal>) -> Result<(
     picture::write_whole(&path, svg.as_bytes())
 }
 
-/// The frames of the stretches at work size. Ends early when nobody listens any more.
+/// The frames of the stretches, made ready. Ends early when nobody listens any more.
 fn decode(
     source: &Source,
     stretches: &[Range<usize>],
-    (width, height): (usize, usize),
+    sizes: &Sizes<'_>,
     cancel: &CancelToken,
-    frames: &SyncSender<Result<Numbered>>,
+    frames: &SyncSender<Result<Ready>>,
 ) -> (f64, Option<String>) {
     for stretch in stretches {
         let Ok(reader) = source.read_from(stretch.start) else { continue };
         for (index, frame) in stretch.clone().zip(reader) {
             let Ok(frame) = frame else { break };
-            let frame = cancel.check().map(|()| (index, resize::area_rgb(&frame, width, height)));
+            let frame = cancel.check().map(|()| sizes.of(index, &frame));
             let ended = frame.is_err();
             if frames.send(frame).is_err() || ended {
                 return (0.0, None);

@@ -104,8 +104,43 @@ pub struct Controls<'a> {
     pub cancel: &'a CancelToken,
 }
 
-/// A frame at work size.
-pub(crate) type Numbered = (usize, Plane<Rgb>);
+/// How frames are made ready for what follows.
+pub(crate) struct Sizes<'a> {
+    /// Where flow and fusion run.
+    pub work: (usize, usize),
+    /// The network, and what it is shown.
+    network: Option<(&'a Segmenter, (usize, usize))>,
+}
+
+impl<'a> Sizes<'a> {
+    /// For frames of that source.
+    pub fn new(evidence: &Evidence<'a>, settings: &Settings, source: &Source) -> Self {
+        let (width, height) = source.size();
+        let network = match evidence {
+            Evidence::Network(segmenter) => {
+                Some((*segmenter, segmenter.input_size((width, height), settings.input_side)))
+            }
+            Evidence::Masks(_) | Evidence::Kept(_) => None,
+        };
+        Self { work: settings.work_size(width, height), network }
+    }
+
+    /// A frame of the source, made ready.
+    pub fn of(&self, index: usize, frame: &Plane<Rgb>) -> Ready {
+        let shown = self.network.map(|(segmenter, size)| segmenter.shown(frame, size));
+        Ready { index, frame: resize::area_rgb(frame, self.work.0, self.work.1), shown }
+    }
+}
+
+/// A frame that was made ready.
+pub(crate) struct Ready {
+    /// Its number in the clip, from 0.
+    index: usize,
+    /// At work size.
+    frame: Plane<Rgb>,
+    /// As the network sees it.
+    shown: Option<Plane<Rgb>>,
+}
 
 /// A frame at work size with its probabilities.
 pub(crate) struct Evident {
@@ -143,10 +178,10 @@ pub fn segment(
         keeper.finish(&settings.classes, &segmenter.info().name, &segmenter.device())?;
         Ok(frames_done)
     };
-    let (width, height) = source.size();
-    let size = settings.work_size(width, height);
-    let decode = |frames: &_| decode(source, size, controls.cancel, frames);
-    let (frames, front) = through_evidence(&Evidence::Network(segmenter), settings, size, decode, keep)?;
+    let evidence = Evidence::Network(segmenter);
+    let sizes = Sizes::new(&evidence, settings, source);
+    let decode = |frames: &_| decode(source, &sizes, controls.cancel, frames);
+    let (frames, front) = through_evidence(&evidence, settings, &sizes, decode, keep)?;
     Ok((frames, front.warning))
 }
 
@@ -169,10 +204,11 @@ pub fn stabilize(
     let start = Instant::now();
     settings.validate()?;
     let (width, height) = source.size();
-    let (work_width, work_height) = settings.work_size(width, height);
     let (auto, propose) = auto.map(|proposed| (proposed.proposal, proposed.seconds)).unzip();
     let settings = &auto.as_ref().map_or(settings, Proposal::settings).clone();
     let propose = propose.unwrap_or(0.0);
+    let sizes = Sizes::new(evidence, settings, source);
+    let (work_width, work_height) = sizes.work;
     let classes = evidence.classes(settings)?;
     let planes = classes.len();
     let mut writer = Writer::create(source, evidence.masks(), settings, folder)?;
@@ -206,9 +242,8 @@ pub fn stabilize(
             Ok((summary.ok_or(Error::Cancelled)?, written, clock.seconds))
         })
     };
-    let decode = |frames: &_| decode(source, (work_width, work_height), controls.cancel, frames);
-    let ((summary, written, stabilize), front) =
-        through_evidence(evidence, settings, (work_width, work_height), decode, sink)?;
+    let decode = |frames: &_| decode(source, &sizes, controls.cancel, frames);
+    let ((summary, written, stabilize), front) = through_evidence(evidence, settings, &sizes, decode, sink)?;
     write_plot(folder, auto.as_ref())?;
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
@@ -248,13 +283,13 @@ pub(crate) struct Front {
     warning: Option<String>,
 }
 
-/// Lets `decode` read frames of `size` in one thread, finds the evidence in this one, and lets `sink` take both in a
+/// Lets `decode` read frames and make them ready in one thread, finds the evidence in this one, and lets `sink` take both in a
 /// third. An error travels down the channels in place of a frame; nothing follows it.
 pub(crate) fn through_evidence<T: Send>(
     evidence: &Evidence<'_>,
     settings: &Settings,
-    size: (usize, usize),
-    decode: impl FnOnce(&SyncSender<Result<Numbered>>) -> (f64, Option<String>) + Send,
+    sizes: &Sizes<'_>,
+    decode: impl FnOnce(&SyncSender<Result<Ready>>) -> (f64, Option<String>) + Send,
     sink: impl FnOnce(Receiver<Result<Evident>>) -> Result<T> + Send,
 ) -> Result<(T, Front)> {
     std::thread::scope(|scope| {
@@ -263,7 +298,7 @@ pub(crate) fn through_evidence<T: Send>(
         let decoding = scope.spawn(move || decode(&frame_sender));
         let sinking = scope.spawn(move || sink(evident));
         let mut clock = Clock::default();
-        if let Err(e) = find_evidence(evidence, settings, size, frames, &evident_sender, &mut clock) {
+        if let Err(e) = find_evidence(evidence, settings, sizes, frames, &evident_sender, &mut clock) {
             // When nobody listens any more, the sink has an error of its own.
             let _ = evident_sender.send(Err(e));
         }
@@ -276,12 +311,12 @@ pub(crate) fn through_evidence<T: Send>(
     })
 }
 
-/// First stage: frames at work size. Ends early when nobody listens any more.
+/// First stage: frames made ready. Ends early when nobody listens any more.
 fn decode(
     source: &Source,
-    (width, height): (usize, usize),
+    sizes: &Sizes<'_>,
     cancel: &CancelToken,
-    frames: &SyncSender<Result<Numbered>>,
+    frames: &SyncSender<Result<Ready>>,
 ) -> (f64, Option<String>) {
     let mut clock = Clock::default();
     let mut numbers = 0..;
@@ -295,9 +330,9 @@ fn decode(
     loop {
         let frame = clock.time(|| {
             let frame = cancel.check().and_then(|()| reader.next().transpose());
-            frame.map(|frame| frame.map(|frame| resize::area_rgb(&frame, width, height))).transpose()
+            let mut number = || numbers.next().unwrap_or_default();
+            frame.map(|frame| frame.map(|frame| sizes.of(number(), &frame))).transpose()
         });
-        let frame = frame.map(|frame| frame.map(|frame| (numbers.next().unwrap_or_default(), frame)));
         if frame.is_none_or(|frame| frames.send(frame).is_err()) {
             return (clock.seconds, reader.warning().map(Into::into));
         }
@@ -308,13 +343,14 @@ fn decode(
 fn find_evidence(
     evidence: &Evidence<'_>,
     settings: &Settings,
-    size: (usize, usize),
-    frames: Receiver<Result<Numbered>>,
+    sizes: &Sizes<'_>,
+    frames: Receiver<Result<Ready>>,
     evident: &SyncSender<Result<Evident>>,
     clock: &mut Clock,
 ) -> Result<()> {
     // A closed channel means that the sink has stopped with an error of its own.
-    let pass = |(index, frame): Numbered, planes| evident.send(Ok(Evident { index, frame, planes })).is_ok();
+    let pass = |Ready { index, frame, .. }: Ready, planes| evident.send(Ok(Evident { index, frame, planes })).is_ok();
+    let (width, height) = sizes.work;
     match evidence {
         Evidence::Network(segmenter) => {
             let ids = segmenter.class_ids(&settings.classes)?;
@@ -323,8 +359,9 @@ fn find_evidence(
                 if batch.is_empty() {
                     return Ok(());
                 }
-                let views: Vec<_> = batch.iter().map(|(_, frame)| frame).collect();
-                let planes = clock.time(|| block_on(segmenter.segment(&views, &ids)))?;
+                let shown: Vec<_> = batch.iter().filter_map(|frame| frame.shown.as_ref()).collect();
+                let planes =
+                    clock.time(|| block_on(segmenter.segment_at(&shown, &ids, shown[0].size(), sizes.work)))?;
                 if !batch.into_iter().zip(planes).all(|(frame, planes)| pass(frame, planes)) {
                     return Ok(());
                 }
@@ -335,9 +372,9 @@ fn find_evidence(
             let mut next = 0;
             for frame in frames {
                 let frame = frame?;
-                let skip = frame.0 - std::mem::replace(&mut next, frame.0 + 1);
+                let skip = frame.index - std::mem::replace(&mut next, frame.index + 1);
                 let planes = clock.time(|| brought.nth(skip).transpose())?.unwrap_or_default();
-                let planes = planes.iter().map(|plane| resize::resize(plane, size.0, size.1)).collect();
+                let planes = planes.iter().map(|plane| resize::resize(plane, width, height)).collect();
                 if !pass(frame, planes) {
                     break;
                 }
@@ -348,8 +385,8 @@ fn find_evidence(
             let chosen = kept.choose(&settings.classes)?;
             for frame in frames {
                 let frame = frame?;
-                let planes = clock.time(|| kept.read(frame.0))?;
-                let planes = chosen.iter().map(|&class| resize::resize(&planes[class], size.0, size.1)).collect();
+                let planes = clock.time(|| kept.read(frame.index))?;
+                let planes = chosen.iter().map(|&class| resize::resize(&planes[class], width, height)).collect();
                 if !pass(frame, planes) {
                     break;
                 }

@@ -357,7 +357,8 @@ fn bad_requests_say_what_is_wrong() {
     check_refused(segment(json!({ "model": ["huge"] })), 422, "invalid_value", &["model", "huge", "a name"]);
     check_refused(server.get_json("/api/classes?model=huge"), 422, "invalid_value", &["model", "huge", BUILT_IN]);
     check_refused(server.get_json("/api/classes?model=a&model=b"), 400, "invalid_query", &["model"]);
-    check_refused(segment(json!({ "clases": [] })), 422, "invalid_value", &["clases"]);
+    check_refused(segment(json!({ "clases": [] })), 422, "invalid_value", &["clases", "input_side"]);
+    check_refused(segment(json!({ "input_side": 63 })), 422, "invalid_value", &["input_side", "63", "64 to 1080"]);
     check_refused(server.post("/api/segment", json!({})), 422, "invalid_value", &["job_id"]);
     check_refused(server.post("/api/segment", json!([1])), 400, "invalid_json", &["object"]);
     let broken = server.agent.post(server.address("/api/stabilize")).send("{\"job_id\":").expect("answer");

@@ -401,7 +401,7 @@ fn bad_settings_name_field_value_and_range() {
     let folder = temp();
     ffmpeg(folder.path(), "-f lavfi -i testsrc=s=32x24:r=5:d=1 in.mp4");
     let input = folder.path().join("in.mp4");
-    let cases: [(&[&str], &[&str]); 9] = [
+    let cases: [(&[&str], &[&str]); 10] = [
         (&["--classes", "unicorn"], &["unicorn", "person", "dog"]),
         (&["--method", "magic"], &["method", "magic", "consensus, moving_average"]),
         (&["--window-size", "4"], &["window_size", "4", "3, 5, 7 or 9"]),
@@ -410,6 +410,7 @@ fn bad_settings_name_field_value_and_range() {
         (&["--look-ahead", "some"], &["look-ahead", "some", "0 to 64"]),
         (&["--threshold", "nan"], &["threshold", "NaN", "0.05 to 0.95"]),
         (&["--work-side", "7"], &["work_side", "7", "64 to 1080"]),
+        (&["--input-side", "1081"], &["input_side", "1081", "64 to 1080"]),
         (&["--device", "abacus"], &["abacus", "cpu"]),
     ];
     for (arguments, words) in cases {
@@ -501,8 +502,8 @@ fn logits_and_probabilities_of_a_network() {
     assert_eq!(names(&path.join("out")), ["logits"]);
     assert_eq!(names(&path.join("out/logits")), ["00000.npy", "00001.npy", "00002.npy"]);
     let (shape, values) = npy(&path.join("out/logits/00002.npy"));
-    // The default network answers 433×241 pixels with a grid of 28×16.
-    assert_eq!((shape.trim_end_matches(",)").trim_end_matches(')'), values.len()), ("(21,16,28", 21 * 16 * 28));
+    // The default network answers 577×321 pixels with a grid of 37×21.
+    assert_eq!((shape.trim_end_matches(",)").trim_end_matches(')'), values.len()), ("(21,21,37", 21 * 21 * 37));
     assert!(values.iter().all(|v| v.is_finite()) && values.iter().any(|&v| v != values[0]));
 
     let said = segment(&["--classes", "person,background", "--work-side", "64"]);
@@ -513,7 +514,11 @@ fn logits_and_probabilities_of_a_network() {
     let (person, background) = planes.data().split_at(114 * 64);
     assert!(person.iter().zip(background).all(|(a, b)| u16::from(*a) + u16::from(*b) <= 256));
 
+    segment(&["--classes", "person,background", "--work-side", "64", "--input-side", "97"]).succeeds();
+    assert_ne!(mask(&path.join("out/probabilities"), "00001.png").data(), planes.data(), "it was shown less");
+
     segment(&["--logits", "--classes", "dog"]).refuses(&["--logits", "--classes"]);
+    segment(&["--logits", "--input-side", "241"]).refuses(&["--logits", "--input-side"]);
     segment(&["--classes", "unicorn"]).refuses(&["unicorn", "person, "]);
     segment(&["--model", "nothing"]).refuses(&["no such network: nothing", "deeplabv3_mobilenet_v2-voc21"]);
     std::fs::write(path.join("broken.safetensors"), "broken").expect("file");

@@ -155,6 +155,9 @@ texts! {
     threshold: "Mask threshold", "Порог маски";
     threshold_hint: "Empty: the method’s own, {}", "Пусто: своё у метода, {}";
     work_side: "Working size, short side in pixels", "Рабочий размер, короткая сторона в пикселях";
+    input_side: "What the network sees, short side in pixels", "Что видит сеть, короткая сторона в пикселях";
+    input_side_hint: "Empty: the network’s own. Less is faster; small things need more",
+        "Пусто: своё у сети. Меньше — быстрее, мелкому нужно больше";
     network: "Network", "Сеть";
     network_site: "The site's own", "Сеть сайта";
     network_file: "Open weights…", "Открыть веса…";

@@ -58,6 +58,9 @@ struct Arguments {
     /// Weight of the divergence from the teacher
     #[arg(long, default_value_t = Recipe::default().distillation)]
     distillation: f32,
+    /// How much larger the teacher sees each crop
+    #[arg(long, default_value_t = Recipe::default().enlargement)]
+    enlargement: f32,
     /// Weight of the disagreement of two views: how steady the network is to be
     #[arg(long, default_value_t = Recipe::default().consistency)]
     consistency: f32,
@@ -118,6 +121,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             rate: arguments.rate,
             background: arguments.background,
             distillation: arguments.distillation,
+            enlargement: arguments.enlargement,
             consistency: arguments.consistency,
             crop: arguments.crop,
         },

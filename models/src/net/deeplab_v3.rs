@@ -19,8 +19,8 @@ use crate::{
 pub(super) static ARCHITECTURE: Architecture = Architecture {
     name: "deeplabv3_mobilenet_v2",
     preparation: Preparation {
-        // Trained on crops of 241 to 321.
-        sides: Sides { short: (241, 241), longest: 1025, step: 16, published: None },
+        // Larger than a frame's work size: the logits lie 16 pixels apart, so that small things need the enlargement.
+        sides: Sides { short: 321, longest: 1025, step: 16, published: None },
         scaling: Scaling::Area,
         normalization: Normalization { mean: [0.5; 3], deviation: [0.5; 3] },
     },

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     classes,
     cpu::{Engine, Width},
+    input,
     net::{Architecture, Network, OnBurn},
     remarks::Remarks,
     weights::{Array, StateDict},
@@ -57,6 +58,8 @@ pub struct Recipe {
     pub background: f32,
     /// Weight of the divergence from the teacher.
     pub distillation: f32,
+    /// How much larger the teacher sees a crop: what it makes out there, the network is to make out as well.
+    pub enlargement: f32,
     /// Weight of the disagreement of two views.
     pub consistency: f32,
     /// Greatest side of a crop, in pixels.
@@ -73,6 +76,7 @@ impl Default for Recipe {
             rate: 6e-4,
             background: 0.6,
             distillation: 1.0,
+            enlargement: 1.0,
             consistency: 3.0,
             crop: 321,
         }
@@ -91,6 +95,7 @@ impl Recipe {
         within("rate", f64::from(self.rate), 1e-7, 0.1)?;
         within("background", f64::from(self.background), 0.0, 10.0)?;
         within("distillation", f64::from(self.distillation), 0.0, 100.0)?;
+        within("enlargement", f64::from(self.enlargement), 0.5, 4.0)?;
         within("consistency", f64::from(self.consistency), 0.0, 100.0)?;
         within("crop", self.crop as f64, 65.0, 1025.0)?;
         match (self.crop - 1) % 16 {
@@ -375,8 +380,10 @@ fn learn(
         })
         .collect::<Result<Vec<Views>>>()?;
     let told = teacher.map(|Teacher { architecture, engine }| {
-        let clean = views.iter().map(|views| Cow::Borrowed(&views.clean));
-        let logits = engine.run(&architecture.preparation.normalization.batch(clean, (side, side))).swap_remove(0);
+        let larger = 16 * ((side - 1) as f32 * recipe.enlargement / 16.0).round().max(1.0) as usize + 1;
+        let size = (larger, larger);
+        let clean = views.iter().map(|views| input::scaled(&views.clean, size, architecture.preparation.scaling));
+        let logits = engine.run(&architecture.preparation.normalization.batch(clean, size)).swap_remove(0);
         let logits = Tensor::from_data(TensorData::new(logits.values, logits.shape), &Device::flex());
         let (logits, _) = loss::at_points(logits, architecture.alignment, side, &vec![(0, 0); views.len()]);
         log_softmax(logits, 1)

@@ -112,7 +112,7 @@ impl Sequence {
         let mut scores = Vec::new();
         let mut kept = Vec::new();
         for net in nets {
-            let raw = self.raw(net, &small)?;
+            let raw = self.raw(net, &frames, (work_width, work_height))?;
             let mut witness = Witness::default();
             let evidence = seen.iter().zip(&raw).map(|(seen, planes)| seen.evidence(&mut witness, &union_of(planes)));
             let evidence = evidence.collect::<Result<Vec<_>, _>>()?;
@@ -132,19 +132,21 @@ impl Sequence {
     }
 
     /// A network's probabilities at work size, a plane a class.
-    fn raw(&self, net: &Net<'_>, frames: &[Plane<Rgb>]) -> anyhow::Result<Vec<Vec<Plane<u8>>>> {
+    fn raw(&self, net: &Net<'_>, frames: &[Plane<Rgb>], size: (usize, usize)) -> anyhow::Result<Vec<Vec<Plane<u8>>>> {
         const BATCH: usize = 4;
         let Some(segmenter) = net.segmenter else {
             let read = |stem: &String| {
                 let plane = picture::read_mask(&self.folder.join(net.name).join(format!("{stem}.png")))?;
-                Ok(vec![resize::resize(&plane, frames[0].width(), frames[0].height())])
+                Ok(vec![resize::resize(&plane, size.0, size.1)])
             };
             return self.stems.iter().map(read).collect();
         };
         let ids = segmenter.class_ids(&self.classes)?;
         let mut planes = Vec::new();
         for batch in frames.chunks(BATCH) {
-            planes.extend(block_on(segmenter.segment(&batch.iter().collect::<Vec<_>>(), &ids))?);
+            let input_size = segmenter.input_size(batch[0].size(), None);
+            let batch = batch.iter().collect::<Vec<_>>();
+            planes.extend(block_on(segmenter.segment_at(&batch, &ids, input_size, size))?);
         }
         Ok(planes)
     }

@@ -31,9 +31,8 @@ impl Region {
     /// Looks for cars, which the network knows as the class `car`.
     pub(super) fn find(segmenter: &Segmenter, car: &[usize], picture: &Plane<Rgb>) -> Result<Self> {
         let size = picture.size();
-        let (width, height) = Settings::default().work_size(size.0, size.1);
-        let small = resize::area_rgb(picture, width, height);
-        let planes = block_on(segmenter.segment(&[&small], car))?;
+        let work_size = Settings::default().work_size(size.0, size.1);
+        let planes = block_on(segmenter.segment_at(&[picture], car, segmenter.input_size(size, None), work_size))?;
         let probability = planes.into_iter().flatten().next().expect("a frame and a class give a plane");
         let sure = probability.data().iter().filter(|&&value| value > SURE).count();
         let share = sure as f64 / probability.data().len() as f64;

@@ -34,6 +34,9 @@ pub struct Args {
     /// Short side in pixels of the probabilities: 64 to 1080.
     #[arg(long, default_value_t = Settings::default().work_side, value_name = "PIXELS")]
     work_side: u32,
+    /// Short side in pixels of what the network is shown: 64 to 1080, less is faster [default: the network's own].
+    #[arg(long, value_name = "PIXELS", conflicts_with = "logits")]
+    input_side: Option<u32>,
 }
 
 /// Runs the command.
@@ -41,7 +44,12 @@ pub struct Args {
 /// # Errors
 /// As [`run::segment`] and [`logits::write`].
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let settings = Settings { classes: args.classes, work_side: args.work_side, ..Settings::default() };
+    let settings = Settings {
+        classes: args.classes,
+        work_side: args.work_side,
+        input_side: args.input_side,
+        ..Settings::default()
+    };
     settings.validate()?;
     video::require_tools()?;
     let source = Source::open(&args.input)?;

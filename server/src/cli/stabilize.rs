@@ -67,6 +67,9 @@ pub struct Args {
     /// Short side in pixels at which flow and fusion run: 64 to 1080.
     #[arg(long, default_value_t = Settings::default().work_side, value_name = "PIXELS")]
     work_side: u32,
+    /// Short side in pixels of what the network is shown: 64 to 1080, less is faster [default: the network's own].
+    #[arg(long, value_name = "PIXELS", conflicts_with = "masks")]
+    input_side: Option<u32>,
     /// Masks or probabilities in place of the network, of any size: a folder of PNG, named as the frames or, for a
     /// video, 00000.png, 00001.png … (gray, palette, or one colour a class); a folder of such folders, one a class;
     /// COCO or YouTube-VIS JSON with run lengths; NPY or NPZ; a mask video. See docs/formats.md.
@@ -101,6 +104,7 @@ impl Args {
             color_sigma: self.color_sigma,
             threshold: self.threshold,
             work_side: self.work_side,
+            input_side: self.input_side,
         };
         settings.validate()?;
         Ok(settings)

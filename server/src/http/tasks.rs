@@ -30,18 +30,18 @@ async fn segment(State(app): State<App>, body: Result<Bytes, BytesRejection>) ->
         Some(Value::String(name)) => name,
         Some(other) => return Err(Problem::invalid("model", other, "a name")),
     };
-    if let Some(field) = body.keys().find(|&field| field != "classes") {
-        return Err(Problem::invalid(field, "unknown field", "job_id, classes, model"));
+    if let Some(field) = body.keys().find(|field| !["classes", "input_side"].contains(&field.as_str())) {
+        return Err(Problem::invalid(field, "unknown field", "job_id, classes, model, input_side"));
     }
-    let classes = settings(body)?.classes;
+    let settings = settings(body)?;
     let job = blocking(move || {
         let known = app.classes(&model)?;
-        if let Some(name) = classes.iter().find(|name| classes::find(&known, name).is_none()) {
+        if let Some(name) = settings.classes.iter().find(|name| classes::find(&known, name).is_none()) {
             let names: Vec<&str> = classes::offered(&known).map(|(_, name)| name.as_str()).collect();
             return Err(Problem::invalid("classes", name, &format!("any of {}", names.join(", "))));
         }
         let other = (model != app.model.name).then_some(model);
-        app.jobs.ask(job.job_id, Task::Segment(classes, other)).map_err(Problem::from)
+        app.jobs.ask(job.job_id, Task::Segment(settings, other)).map_err(Problem::from)
     })
     .await??;
     Ok((StatusCode::ACCEPTED, Json(json!({ "job_id": job.job_id, "status": job.status }))))

@@ -28,8 +28,8 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 /// What can be asked of a job.
 #[derive(Debug, Clone)]
 pub enum Task {
-    /// Run the server's own network, or the one of that name, for these classes.
-    Segment(Vec<String>, Option<String>),
+    /// Run the server's own network, or the one of that name, for the classes of these settings.
+    Segment(Settings, Option<String>),
     /// Make the masks steady, and write them in these formats too.
     Stabilize(Settings, Vec<Export>),
 }
@@ -286,9 +286,8 @@ impl Jobs {
         let controls = Controls { progress: &progress, cancel };
         let store = &self.0.store;
         match task {
-            Task::Segment(classes, model) => {
+            Task::Segment(settings, model) => {
                 let segmenter = segmenters.get(model.as_deref())?;
-                let settings = Settings { classes, ..Settings::default() };
                 // A damaged source is told of when it is made steady, from the same frames.
                 let (frames, _) = run::segment(&source, segmenter, &settings, &store.probabilities(id), &controls)?;
                 Ok(Box::new(move |job| job.segmented(settings.classes, frames)))

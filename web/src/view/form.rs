@@ -29,11 +29,13 @@ pub enum Field {
     ColorSigma,
     /// [`Settings::work_side`]
     WorkSide,
+    /// [`Settings::input_side`]
+    InputSide,
 }
 
 impl Field {
     /// All fields, in the order in which they are shown.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Method,
         Self::WindowSize,
         Self::Alpha,
@@ -45,6 +47,7 @@ impl Field {
         Self::Decay,
         Self::ColorSigma,
         Self::WorkSide,
+        Self::InputSide,
     ];
 
     /// The name in URLs, as in the JSON of [`Settings`].
@@ -61,13 +64,14 @@ impl Field {
             Self::Decay => "decay",
             Self::ColorSigma => "color_sigma",
             Self::WorkSide => "work_side",
+            Self::InputSide => "input_side",
         }
     }
 
     /// Whether `method` reads this field.
     pub fn is_used_by(self, method: Method) -> bool {
         match self {
-            Self::Method | Self::Threshold | Self::WorkSide => true,
+            Self::Method | Self::Threshold | Self::WorkSide | Self::InputSide => true,
             Self::WindowSize => matches!(method, Method::MovingAverage | Method::Median),
             Self::Alpha => method == Method::Exponential,
             Self::Ratio => method == Method::Uncertainty,
@@ -77,7 +81,7 @@ impl Field {
         }
     }
 
-    /// The value in `settings`, as text; empty where the method's own is taken.
+    /// The value in `settings`, as text; empty where the method's own, or the network's, is taken.
     pub fn text_of(self, settings: &Settings) -> String {
         match self {
             Self::Method => settings.method.name().to_owned(),
@@ -94,6 +98,7 @@ impl Field {
             Self::Decay => settings.decay.to_string(),
             Self::ColorSigma => settings.color_sigma.to_string(),
             Self::WorkSide => settings.work_side.to_string(),
+            Self::InputSide => settings.input_side.map_or_else(String::new, |side| side.to_string()),
         }
     }
 
@@ -115,6 +120,7 @@ impl Field {
             Self::Decay => settings.decay = real(),
             Self::ColorSigma => settings.color_sigma = real(),
             Self::WorkSide => settings.work_side = whole(),
+            Self::InputSide => settings.input_side = Some(whole()),
         }
         Ok(())
     }
@@ -274,7 +280,7 @@ mod tests {
             "classes=person,dog",
             "classes=person&method=median&window_size=9",
             "method=exponential&alpha=0.45&threshold=0.4",
-            "look_ahead=all&decay=0.9&color_sigma=20&work_side=480",
+            "look_ahead=all&decay=0.9&color_sigma=20&work_side=480&input_side=257",
             "method=uncertainty&ratio=0.7",
             "method=hysteresis&high=0.8&low=0.6",
         ];

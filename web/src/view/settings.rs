@@ -40,7 +40,7 @@ pub fn SettingsView(props: &SettingsProps) -> Html {
     };
     let (main, more) = (
         [Field::WindowSize, Field::Alpha, Field::Ratio, Field::High, Field::Low, Field::LookAhead, Field::Threshold],
-        [Field::Decay, Field::ColorSigma, Field::WorkSide],
+        [Field::Decay, Field::ColorSigma, Field::WorkSide, Field::InputSide],
     );
     let more_open = more.iter().any(|&field| !props.form.text(field).is_empty());
     html! {
@@ -194,11 +194,13 @@ fn FieldView(props: &FieldProps) -> Html {
         Field::Decay => texts.decay,
         Field::ColorSigma => texts.color_sigma,
         Field::WorkSide => texts.work_side,
+        Field::InputSide => texts.input_side,
     };
     let own_threshold = Settings { method: form.method(), ..Settings::default() }.threshold();
     let hint = match field {
         Field::LookAhead => Some(texts.look_ahead_hint.to_owned()),
         Field::Threshold => Some(fill(texts.threshold_hint, &[&format::number(own_threshold.into(), 1, language)])),
+        Field::InputSide => Some(texts.input_side_hint.to_owned()),
         _ => None,
     };
     let text = match form.text(field) {

@@ -32,8 +32,11 @@ impl Open {
                 let Ok(Some(decoded)) = frames.next().await else { break };
                 let frame = decoded.into_rgb()?;
                 let (width, height) = settings.work_size(frame.width(), frame.height());
+                let input_size = segmenter.input_size(frame.size(), settings.input_side);
+                let shown = segmenter.shown(&frame, input_size);
                 let frame = resize::area_rgb(&frame, width, height);
-                let planes = segmenter.segment(&[&frame], ids).await.map_err(internal)?.swap_remove(0);
+                let planes = segmenter.segment_at(&[&shown], ids, input_size, frame.size()).await;
+                let planes = planes.map_err(internal)?.swap_remove(0);
                 let trial = match &mut trial {
                     Some(trial) => trial,
                     None => trial.insert(Trial::new(settings, width, height, planes.len())?),

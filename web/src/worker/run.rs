@@ -87,11 +87,13 @@ impl Open {
                 .into());
             }
             let (width, height) = settings.work_size(frame.width(), frame.height());
+            let input_size = segmenter.input_size(frame.size(), settings.input_side);
+            let shown = segmenter.shown(&frame, input_size);
             let frame = resize::area_rgb(&frame, width, height);
             run.timings.decode += lap.seconds();
 
             let mut planes = segmenter
-                .segment(&[&frame], &ids)
+                .segment_at(&[&shown], &ids, input_size, frame.size())
                 .await
                 .map_err(|e| Failure::new(FailureCode::Internal, e.to_string()))?;
             run.timings.segment += lap.seconds();
