@@ -6,6 +6,7 @@ use super::{
     data::{Data, Part},
     evaluation::Report,
     run::Options,
+    views,
 };
 
 /// What a card tells.
@@ -30,8 +31,10 @@ impl Card<'_> {
         let name = |path: &std::path::Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let start = options.start.as_deref().map_or("the default network of Steadymask".into(), name);
         let teacher = match (&options.teacher, &options.classes) {
-            (Some(path), _) => format!("{} on the clean picture", name(path)),
-            (None, None) if recipe.distillation > 0.0 => "the start on the clean picture".into(),
+            (Some(path), _) => format!("{} on the clean picture, {} times as large", name(path), recipe.enlargement),
+            (None, None) if recipe.distillation > 0.0 => {
+                format!("the start on the clean picture, {} times as large", recipe.enlargement)
+            }
             _ => "no other network".into(),
         };
         let listed = tried.iter().map(|(share, mean)| format!("{share}: {mean:.2}")).collect::<Vec<_>>().join(", ");
@@ -47,7 +50,7 @@ impl Card<'_> {
         line(format!(
             "**How it was made**: {} steps of {} pictures in two views each, seed {}. Both views are spoiled differently \
              (exposure, gamma, tint, motion blur, noise, JPEG 25–80) and one is moved by up to 12 pixels; crops of up to {} \
-             pixels, scale 0.75–1.9, mirrored or not. Loss: cross-entropy with the labels (background weighted {}) + {} × \
+             pixels of pictures with a short side of {:.0} to {:.0}, mirrored or not. Loss: cross-entropy with the labels (background weighted {}) + {} × \
              divergence from {teacher} + {} × squared disagreement of the two views after moving back. Adam, steps \
              relative to each tensor's size ({:e} at most, polynomial decay), gradients shortened to 3, moving average \
              0.995. Of the result, {share} is trained and the rest is the start, tensor by tensor; chosen by mean IoU on \
@@ -56,6 +59,8 @@ impl Card<'_> {
             recipe.batch,
             recipe.seed,
             recipe.crop,
+            views::SHORT * views::SCALES.0,
+            views::SHORT * views::SCALES.1,
             recipe.background,
             recipe.distillation,
             recipe.consistency,

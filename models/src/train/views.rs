@@ -13,9 +13,9 @@ use super::{
 use crate::input::{self, Scaling};
 
 /// Least and greatest scale of a picture, in short sides of [`SHORT`].
-const SCALES: (f32, f32) = (0.6, 1.5);
+pub(super) const SCALES: (f32, f32) = (0.6, 1.5);
 /// The short side that has scale 1: what the network is shown by default.
-const SHORT: f32 = 321.0;
+pub(super) const SHORT: f32 = 321.0;
 /// Most pixels by which the second view is moved, to either side.
 const SHIFT: i32 = 12;
 /// Beyond the picture there is gray.
