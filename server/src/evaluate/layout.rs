@@ -108,7 +108,8 @@ impl Inputs<'_> {
         }
         let wanted: Vec<_> = places.iter().filter(|place| names.is_empty() || names.contains(&place.name)).collect();
         let open = |place: &&Place| self.clip(place, truth.as_ref(), &predictions, raw.as_ref());
-        wanted.par_iter().map(open).collect()
+        // Of several errors the first clip's is told, whichever comes first.
+        wanted.par_iter().map(open).collect::<Vec<_>>().into_iter().collect()
     }
 
     /// Where the truth of each clip lies in the folder `truth`; `one_clip` where it is known to be one's.

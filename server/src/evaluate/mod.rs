@@ -112,7 +112,8 @@ pub fn evaluate(inputs: &Inputs<'_>, options: &Options, controls: &Controls<'_>)
         (controls.progress)(Progress { frames_done, frames_total, elapsed: start.elapsed() });
         Ok(())
     };
-    let scored: Vec<_> = tasks.par_iter().map(|task| task.score(&subjects, &tick)).collect::<Result<_>>()?;
+    let scored: Vec<_> = tasks.par_iter().map(|task| task.score(&subjects, &tick)).collect();
+    let scored = scored.into_iter().collect::<Result<Vec<_>>>()?;
     let matched: BTreeSet<_> = tasks.iter().flat_map(Task::matching).collect();
     let protocol = Protocol {
         union: options.union,
