@@ -31,7 +31,7 @@ pub(crate) struct Preparation {
 impl Preparation {
     /// torchvision's `SemanticSegmentation` transform. Its networks are shown pictures with a short side of 520.
     pub(crate) const TORCHVISION: Self = Self {
-        sides: Sides { short: 520, longest: 2080, step: 1, published: Some(520) },
+        sides: Sides { short: 520, longest: 2080, step: 1, published: true },
         scaling: Scaling::Pillow,
         normalization: Normalization::IMAGENET,
     };
@@ -55,8 +55,8 @@ pub(crate) struct Sides {
     pub(crate) longest: usize,
     /// Distance of the lengths accepted, in pixels.
     pub(crate) step: usize,
-    /// Length of the short side at which the network was published, for logits that others can check.
-    pub(crate) published: Option<usize>,
+    /// Whether the network was published with that short side, so that others can check its logits.
+    pub(crate) published: bool,
 }
 
 impl Sides {
@@ -77,13 +77,11 @@ impl Sides {
     /// no size, as in [`Self::of_frame`].
     pub(crate) fn of_published(self, width: usize, height: usize) -> (usize, usize) {
         let (short, long) = (width.min(height), width.max(height));
-        match self.published {
-            Some(side) if side * long / short <= self.longest => {
-                let long = side * long / short;
-                if width <= height { (side, long) } else { (long, side) }
-            }
-            _ => self.of_frame(width, height),
+        let long = self.short * long / short;
+        if !self.published || long > self.longest {
+            return self.of_frame(width, height);
         }
+        if width <= height { (self.short, long) } else { (long, self.short) }
     }
 }
 
@@ -150,7 +148,7 @@ pub(crate) fn scaled(frame: &Plane<Rgb>, (width, height): (usize, usize), scalin
 mod tests {
     use super::*;
 
-    const EMBEDDED: Sides = Sides { short: 321, longest: 1025, step: 16, published: None };
+    const EMBEDDED: Sides = Sides { short: 321, longest: 1025, step: 16, published: false };
     const FREE: Sides = Preparation::TORCHVISION.sides;
 
     #[test]

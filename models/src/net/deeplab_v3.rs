@@ -20,7 +20,7 @@ pub(super) static ARCHITECTURE: Architecture = Architecture {
     name: "deeplabv3_mobilenet_v2",
     preparation: Preparation {
         // Larger than a frame's work size: the logits lie 16 pixels apart, so that small things need the enlargement.
-        sides: Sides { short: 321, longest: 1025, step: 16, published: None },
+        sides: Sides { short: 321, longest: 1025, step: 16, published: false },
         scaling: Scaling::Area,
         normalization: Normalization { mean: [0.5; 3], deviation: [0.5; 3] },
     },

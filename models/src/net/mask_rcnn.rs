@@ -24,7 +24,7 @@ pub(super) static ARCHITECTURE: Architecture = Architecture {
     name: "maskrcnn_resnet50_fpn",
     preparation: Preparation {
         // torchvision's `GeneralizedRCNNTransform`.
-        sides: Sides { short: SHORT_SIDE, longest: LONGEST, step: 1, published: Some(SHORT_SIDE) },
+        sides: Sides { short: SHORT_SIDE, longest: LONGEST, step: 1, published: true },
         scaling: Scaling::Bilinear,
         normalization: Normalization::IMAGENET,
     },
