@@ -68,6 +68,19 @@ pub(crate) fn whole(value: f32) -> i32 {
     (nearest.to_bits() as i32 - WHOLE.to_bits() as i32) - i32::from(nearest - WHOLE > value)
 }
 
+/// The larger of two numbers, `b` where one is NaN. As `a.max(b)`, which is a call for each number in WASM, and keeps
+/// loops from being vectorised there.
+#[inline(always)]
+pub(crate) fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// The smaller of two numbers, `b` where one is NaN. See [`larger`].
+#[inline(always)]
+pub(crate) fn smaller(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
 /// Compiles the function for every [`Level`] and calls the one in use. What it calls must be `#[inline(always)]` to be
 /// compiled with it.
 macro_rules! vectorised {

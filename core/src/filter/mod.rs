@@ -31,7 +31,10 @@ pub use moving_average::MovingAverage;
 pub use none::Unfiltered;
 pub use uncertainty::Uncertainty;
 
-use crate::{Error, Method, Motion, Plane, Result, Rgb, Settings, simd::whole};
+use crate::{
+    Error, Method, Motion, Plane, Result, Rgb, Settings,
+    simd::{larger, smaller, whole},
+};
 
 /// One shot's filter. Planes come one a class, the same classes in the same order and of one size in each frame.
 pub trait TemporalFilter: Send {
@@ -73,6 +76,5 @@ pub fn from_settings(settings: &Settings, first: usize) -> Result<Box<dyn Tempor
 /// A probability as the nearest level; under 0 as at 0, over 255 as at 255.
 #[inline(always)]
 fn level(probability: f32) -> u8 {
-    let probability = if probability > 0.0 { probability } else { 0.0 };
-    whole(if probability < 255.0 { probability } else { 255.0 } + 0.5) as u8
+    whole(smaller(larger(probability, 0.0), 255.0) + 0.5) as u8
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::{TemporalFilter, level};
-use crate::{Motion, Plane};
+use crate::{Motion, Plane, simd::smaller};
 
 /// MediaPipe's smoothing: the less certain a pixel, the more of the previous output it takes.
 ///
@@ -45,5 +45,5 @@ impl TemporalFilter for Uncertainty {
 pub(crate) fn uncertainty(p: f32) -> f32 {
     let x = (p - 0.5) * (p - 0.5);
     let certainty = x * (5.68842 + x * (-0.748699 + x * (-57.8051 + x * (291.309 + x * -624.717))));
-    1.0 - certainty.min(1.0)
+    1.0 - smaller(certainty, 1.0)
 }

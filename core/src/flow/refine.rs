@@ -1,7 +1,7 @@
 use std::array::from_fn;
 
 use super::pyramid::{BORDER, Level};
-use crate::simd::{vectorised, whole};
+use crate::simd::{larger, smaller, vectorised, whole};
 
 /// Weight of smoothness (α).
 const SMOOTHNESS: f32 = 20.0;
@@ -270,8 +270,8 @@ fn compare(mean: &mut [f32], difference: &mut [f32], first: &[f32], to: &Level, 
         let n = mean.len().min(AT_A_TIME);
         let (mean, difference, first, u, v) = (&mut mean[..n], &mut difference[..n], &first[..n], &u[..n], &v[..n]);
         for k in 0..n {
-            let x = ((start + k as i32) as f32 + u[k]).max(0.0).min(to.right) + BORDER as f32;
-            let y = (y + v[k]).max(0.0).min(to.bottom) + BORDER as f32;
+            let x = smaller(larger((start + k as i32) as f32 + u[k], 0.0), to.right) + BORDER as f32;
+            let y = smaller(larger(y + v[k], 0.0), to.bottom) + BORDER as f32;
             let (left, top) = (whole(x), whole(y));
             (fx[k], fy[k]) = (x - left as f32, y - top as f32);
             places[k] = (top * to.stride as i32 + left) as u32;

@@ -1,7 +1,10 @@
 use super::Flow;
 use super::pyramid::{AREA, BORDER, FlowFrame, LANES, Level, Normal, PATCH, invert, sums};
 use super::refine::Refinement;
-use crate::{Plane, simd::vectorised};
+use crate::{
+    Plane,
+    simd::{larger, smaller, vectorised, whole},
+};
 
 /// Dense inverse search: finds the [`Flow`] between two [`FlowFrame`]s. Holds the buffers, so that one value
 /// serves a whole clip without allocating anew; it carries nothing else from one call to the next.
@@ -71,7 +74,7 @@ impl DenseInverseSearch {
     #[inline(always)]
     fn visit(&mut self, from: &Level, to: &Level, i: usize, neighbours: [Option<usize>; 2], again: bool) {
         let own = self.sparse[i];
-        let differs = |&[u, v]: &[f32; 2]| (u - own[0]).abs().max((v - own[1]).abs()) >= SAME;
+        let differs = |&[u, v]: &[f32; 2]| larger((u - own[0]).abs(), (v - own[1]).abs()) >= SAME;
         let candidates = neighbours.map(|n| n.map(|n| self.sparse[n]).filter(differs));
         if again && candidates == [None; 2] {
             return;
@@ -331,9 +334,9 @@ impl<'a> Window<'a> {
     #[inline(always)]
     fn new(level: &'a Level, x: f32, y: f32) -> Self {
         let overhang = PATCH as f32 - 1.0;
-        let x = x.max(-overhang).min(level.right) + BORDER as f32;
-        let y = y.max(-overhang).min(level.bottom) + BORDER as f32;
-        let (left, top) = (x as i32, y as i32);
+        let x = smaller(larger(x, -overhang), level.right) + BORDER as f32;
+        let y = smaller(larger(y, -overhang), level.bottom) + BORDER as f32;
+        let (left, top) = (whole(x), whole(y));
         Self {
             pixels: &level.image[top as usize * level.stride + left as usize..],
             stride: level.stride,
@@ -370,7 +373,7 @@ type Row = [f32; PATCH];
 #[inline(always)]
 fn accumulate(us: &mut Row, vs: &mut Row, weights: &mut Row, [u, v]: [f32; 2], sample: &Row, image: &Row) {
     for k in 0..PATCH {
-        let weight = 1.0 / (sample[k] - image[k]).abs().max(1.0);
+        let weight = 1.0 / larger((sample[k] - image[k]).abs(), 1.0);
         us[k] += weight * u;
         vs[k] += weight * v;
         weights[k] += weight;

@@ -1,6 +1,9 @@
 use super::Flow;
 use super::warp::{AT_A_TIME, Taps};
-use crate::{Plane, Rgb, parallel, simd::vectorised};
+use crate::{
+    Plane, Rgb, parallel,
+    simd::{larger, vectorised},
+};
 
 /// The trust above which a flow vector is taken for right.
 pub const TRUSTED: f32 = 0.3;
@@ -81,7 +84,7 @@ vectorised! {
 fn exp(x: f32) -> f32 {
     /// 1.5 · 2²³: adding it rounds to a whole number, which the lowest bits then hold.
     const ROUND: f32 = 12_582_912.0;
-    let y = x.max(-40.0) * std::f32::consts::LOG2_E;
+    let y = larger(x, -40.0) * std::f32::consts::LOG2_E;
     let rounded = y + ROUND;
     let f = (y - (rounded - ROUND)) * std::f32::consts::LN_2;
     let series = 1.0 / 720.0;

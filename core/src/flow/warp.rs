@@ -1,7 +1,7 @@
 use super::Flow;
 use crate::{
     Plane, parallel,
-    simd::{vectorised, whole},
+    simd::{larger, smaller, vectorised, whole},
 };
 
 /// A pixel that can be interpolated between its neighbours.
@@ -140,8 +140,7 @@ vectorised! {
 #[inline(always)]
 fn split(position: f32, side: i32) -> (i32, f32) {
     let last = side - 1;
-    let position = if position > 0.0 { position } else { 0.0 };
-    let position = if position < last as f32 { position } else { last as f32 };
+    let position = smaller(larger(position, 0.0), last as f32);
     // On the last pixel, that is the second.
     let first = whole(position).min((last - 1).max(0));
     (first, position - first as f32)
@@ -150,7 +149,7 @@ fn split(position: f32, side: i32) -> (i32, f32) {
 /// As [`warp`], but takes the nearest pixel: for masks and labels.
 pub fn warp_nearest<T: Copy>(source: &Plane<T>, flow: &Flow) -> Plane<T> {
     let (width, height) = source.size();
-    let nearest = |position: f32, side: usize| ((position + 0.5).max(0.0) as usize).min(side - 1);
+    let nearest = |position: f32, side: usize| (larger(position + 0.5, 0.0) as usize).min(side - 1);
     Plane::from_fn(flow.width(), flow.height(), |x, y| {
         let [u, v] = flow.get(x, y);
         source.get(nearest(x as f32 + u, width), nearest(y as f32 + v, height))

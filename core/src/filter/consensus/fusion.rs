@@ -6,7 +6,7 @@ use crate::{
     filter::level,
     flow::{AT_A_TIME, Flow, Taps},
     parallel,
-    simd::vectorised,
+    simd::{larger, smaller, vectorised},
 };
 
 /// Joins each frame's planes with what its past and its future say of them, carried along flow.
@@ -257,8 +257,8 @@ vectorised! {
                 Some(squares) => {
                     let most = mean * (255.0 - mean);
                     // One level more, so that rounding makes no disagreement where nothing is possible.
-                    let share = (squares / sum[1] - mean * mean).max(0.0) / (most + 255.0);
-                    level(255.0 * share.min(1.0))
+                    let share = larger(squares / sum[1] - mean * mean, 0.0) / (most + 255.0);
+                    level(255.0 * smaller(share, 1.0))
                 }
             };
         }

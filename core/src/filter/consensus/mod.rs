@@ -14,7 +14,10 @@ use self::{
     steadiness::Steadiness,
 };
 use super::{TemporalFilter, level, local_maximum};
-use crate::{LookAhead, Motion, Plane, Rgb, parallel, simd::vectorised};
+use crate::{
+    LookAhead, Motion, Plane, Rgb, parallel,
+    simd::{larger, smaller, vectorised},
+};
 
 /// Motion-compensated consensus: what the past and the future say of a pixel, carried to it along optical flow.
 ///
@@ -263,7 +266,7 @@ const AT_A_TIME: usize = 64;
 /// The share of the decision where the largest disagreement nearby is this, 0–255.
 #[inline(always)]
 fn opening(disputed: u8) -> f32 {
-    (f32::from(disputed) * (DISAGREEMENT_GAIN / 255.0)).min(1.0)
+    smaller(f32::from(disputed) * (DISAGREEMENT_GAIN / 255.0), 1.0)
 }
 
 vectorised! {
@@ -280,7 +283,7 @@ vectorised! {
             let p = f32::from(*value);
             let ground = (255.0 - p) * odds;
             // At 0 there is nothing to divide.
-            *value = level(p + opening(disputed) * (255.0 * p / (p + ground).max(1.0) - p));
+            *value = level(p + opening(disputed) * (255.0 * p / larger(p + ground, 1.0) - p));
         }
     }
 
@@ -288,9 +291,9 @@ vectorised! {
     fn divide(decided: &mut [[u8; 2]], probabilities: &[u8], peaks: &[u8], disputed: &[u8], peak_share: f32) {
         let pixels = decided.iter_mut().zip(probabilities).zip(peaks).zip(disputed);
         for (((decided, &p), &peak), &disputed) in pixels {
-            let line = (peak_share * f32::from(peak)).max(LEAST_PROBABILITY * 255.0);
+            let line = larger(peak_share * f32::from(peak), LEAST_PROBABILITY * 255.0);
             let p = f32::from(p);
-            *decided = [level(p + opening(disputed) * ((p * 127.5 / line).min(255.0) - p)), 255];
+            *decided = [level(p + opening(disputed) * (smaller(p * 127.5 / line, 255.0) - p)), 255];
         }
     }
 
