@@ -1,5 +1,3 @@
-use std::array::from_fn;
-
 use super::pyramid::{BORDER, Level};
 use crate::simd::{larger, smaller, vectorised, whole};
 
@@ -47,6 +45,10 @@ pub(super) struct Refinement {
     u: Vec<f32>,
     v: Vec<f32>,
     smoothness: Vec<f32>,
+    /// For each pixel of a row, whether the flow leads it inside the frame: 1 or 0.
+    seen: Vec<f32>,
+    /// `residuals` of a row that is not split.
+    rows: [[Vec<f32>; 3]; 3],
     /// `[a, b, c]` of the residuals r = a + b·u + c·v: of luma, and of its horizontal and its vertical derivative.
     residuals: [[Vec<f32>; 3]; 3],
     /// The linear system M · (u, v) = right + Σ weight · (u, v) of the neighbours: the right side, and ω · M⁻¹ as
@@ -68,7 +70,6 @@ impl Refinement {
         self.prepare(from.width, from.height);
         self.difference_images(from, to, u, v);
         self.derive();
-        self.linearise(u, v);
         for (plane, row_by_row) in [(&mut self.u, &*u), (&mut self.v, &*v)] {
             let rows = plane.chunks_exact_mut(2 * (self.half + 2)).skip(1);
             for (split_row, row) in rows.zip(row_by_row.chunks_exact(self.width)) {
@@ -76,9 +77,7 @@ impl Refinement {
                 split(row, &mut even[1..], &mut odd[1..]);
             }
         }
-        for _ in 0..FIXED_POINT_STEPS {
-            self.iterate();
-        }
+        self.iterate(u, v);
         for (plane, row_by_row) in [(&self.u, u), (&self.v, v)] {
             let rows = plane.chunks_exact(2 * (self.half + 2)).skip(1);
             for (split_row, row) in rows.zip(row_by_row.chunks_exact_mut(self.width)) {
@@ -88,7 +87,11 @@ impl Refinement {
         }
     }
 
+    /// Makes room for a level. Where there is, nothing needs clearing: what must be 0 is never written.
     fn prepare(&mut self, width: usize, height: usize) {
+        if (self.width, self.height) == (width, height) {
+            return;
+        }
         (self.width, self.height) = (width, height);
         self.half = width.div_ceil(2).next_multiple_of(LANES);
         for plane in [&mut self.mean, &mut self.mean_x, &mut self.mean_y, &mut self.difference] {
@@ -100,6 +103,9 @@ impl Refinement {
         }
         for plane in self.residuals.as_flattened_mut().iter_mut().chain(&mut self.right).chain(&mut self.inverse) {
             plane.resize(2 * self.half * height, 0.0);
+        }
+        for row in self.rows.as_flattened_mut().iter_mut().chain([&mut self.seen]) {
+            row.resize(width, 0.0);
         }
         let columns = (0..2).flat_map(|parity| (0..self.half).map(move |k| 2 * k + parity));
         self.omega.clear();
@@ -139,56 +145,67 @@ impl Refinement {
         }
     }
 
-    /// The residuals as linear functions of u and v, each divided by the length of its gradient.
-    fn linearise(&mut self, u: &[f32], v: &[f32]) {
+    /// The residuals of row `y` as linear functions of u and v, each divided by the length of its gradient; `u` and `v`
+    /// are the flow that the images were compared along.
+    fn linearise(&mut self, y: usize, u: &[f32], v: &[f32]) {
         let (width, height, padded) = (self.width, self.height, self.width + 2);
-        let mut seen = vec![0.0; width];
-        let mut rows: [[Vec<f32>; 3]; 3] = from_fn(|_| from_fn(|_| vec![0.0; width]));
-        for y in 0..height {
-            let (u, v) = (&u[y * width..][..width], &v[y * width..][..width]);
-            // What has left the frame says nothing; smoothness alone carries the flow on.
-            look(&mut seen, u, v, y as f32, [(width - 1) as f32, (height - 1) as f32]);
-            let [x_above, x_here, x_below] = around(&self.mean_x, y, height, padded);
-            let [y_above, y_here, y_below] = around(&self.mean_y, y, height, padded);
-            let [z_above, z_here, z_below] = around(&self.difference, y, height, padded);
-            let [[z, zx, zy], [xz, xx, xy], [yz, yx, yy]] = &mut rows;
-            z.copy_from_slice(&z_here[1..=width]);
-            zx.copy_from_slice(&x_here[1..=width]);
-            zy.copy_from_slice(&y_here[1..=width]);
-            differences(xz, &z_here[2..], z_here);
-            differences(xx, &x_here[2..], x_here);
-            differences(xy, &x_below[1..], &x_above[1..]);
-            differences(yz, &z_below[1..], &z_above[1..]);
-            yx.copy_from_slice(xy);
-            differences(yy, &y_below[1..], &y_above[1..]);
-            let start = 2 * y * self.half;
-            for (planes, [a, b, c]) in self.residuals.iter_mut().zip(&mut rows) {
-                normalise(a, b, c, u, v, &seen);
-                for (plane, row) in planes.iter_mut().zip([a, b, c]) {
-                    let (even, odd) = plane[start..].split_at_mut(self.half);
-                    split(row, even, odd);
-                }
+        let (u, v) = (&u[y * width..][..width], &v[y * width..][..width]);
+        // What has left the frame says nothing; smoothness alone carries the flow on.
+        look(&mut self.seen, u, v, y as f32, [(width - 1) as f32, (height - 1) as f32]);
+        let [x_above, x_here, x_below] = around(&self.mean_x, y, height, padded);
+        let [y_above, y_here, y_below] = around(&self.mean_y, y, height, padded);
+        let [z_above, z_here, z_below] = around(&self.difference, y, height, padded);
+        let [[z, zx, zy], [xz, xx, xy], [yz, yx, yy]] = &mut self.rows;
+        z.copy_from_slice(&z_here[1..=width]);
+        zx.copy_from_slice(&x_here[1..=width]);
+        zy.copy_from_slice(&y_here[1..=width]);
+        differences(xz, &z_here[2..], z_here);
+        differences(xx, &x_here[2..], x_here);
+        differences(xy, &x_below[1..], &x_above[1..]);
+        differences(yz, &z_below[1..], &z_above[1..]);
+        yx.copy_from_slice(xy);
+        differences(yy, &y_below[1..], &y_above[1..]);
+        let start = 2 * y * self.half;
+        for (planes, [a, b, c]) in self.residuals.iter_mut().zip(&mut self.rows) {
+            normalise(a, b, c, u, v, &self.seen);
+            for (plane, row) in planes.iter_mut().zip([a, b, c]) {
+                let (even, odd) = plane[start..].split_at_mut(self.half);
+                split(row, even, odd);
             }
         }
     }
 
-    /// One step of the fixed point: new weights, and all sweeps of the system with these. Sweep `n` follows two
-    /// rows behind sweep `n − 1`, and black one row behind red, so that rows are still in the cache; each pixel
-    /// sees the same values as if the sweeps came one after the other.
-    fn iterate(&mut self) {
-        for step in 0..self.height + 2 * SWEEPS {
-            if step < self.height {
-                self.weigh(step);
-                self.assemble(step);
+    /// All steps of the fixed point: each with new weights, and all sweeps of the system with these. Sweep `n` follows
+    /// two rows behind sweep `n − 1`, black one row behind red, and each step as far behind the one before as it must,
+    /// so that rows are still in the cache; each pixel sees the same values as if all this came one after the other.
+    /// `u` and `v` as for [`Self::linearise`].
+    fn iterate(&mut self, u: &[f32], v: &[f32]) {
+        /// Rows from where a step begins with its weights to the last that is done for good.
+        const REACH: usize = 2 * SWEEPS;
+        for row in 0..self.height + REACH + (FIXED_POINT_STEPS - 1) * (REACH + 1) {
+            if row < self.height {
+                self.linearise(row, u, v);
             }
-            for sweep in 0..SWEEPS {
-                if let Some(y) = step.checked_sub(2 * sweep + 1) {
-                    if y < self.height {
-                        self.relax(y, y % 2);
-                    }
-                    if y > 0 && y <= self.height {
-                        self.relax(y - 1, y % 2);
-                    }
+            for step in 0..FIXED_POINT_STEPS {
+                let Some(row) = row.checked_sub(step * (REACH + 1)) else { break };
+                self.advance(row);
+            }
+        }
+    }
+
+    /// What a step of the fixed point does when it comes to row `row`, up to [`Self::iterate`]'s reach after the last.
+    fn advance(&mut self, row: usize) {
+        if row < self.height {
+            self.weigh(row);
+            self.assemble(row);
+        }
+        for sweep in 0..SWEEPS {
+            if let Some(y) = row.checked_sub(2 * sweep + 1) {
+                if y < self.height {
+                    self.relax(y, y % 2);
+                }
+                if y > 0 && y <= self.height {
+                    self.relax(y - 1, y % 2);
                 }
             }
         }

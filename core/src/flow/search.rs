@@ -15,10 +15,13 @@ pub struct DenseInverseSearch {
     v: Vec<f32>,
     /// Flow of each patch.
     sparse: Vec<[f32; 2]>,
+    /// [`Patch::cost`] of each patch at its flow, NaN where it was not looked at.
+    costs: Vec<f32>,
     /// Sum of weights of each pixel.
     weight: Vec<f32>,
     spare: Vec<f32>,
-    refinement: Refinement,
+    /// One a level, since each is quick to use again for the size it has.
+    refinements: Vec<Refinement>,
 }
 
 impl DenseInverseSearch {
@@ -43,12 +46,13 @@ impl DenseInverseSearch {
             plane.resize(size.0 * size.1, 0.0);
         }
         let refine = from.preset != super::Preset::UltraFast;
-        for (from, to) in from.levels.iter().zip(&to.levels).rev() {
+        self.refinements.resize_with(from.levels.len(), Refinement::default);
+        for (level, (from, to)) in from.levels.iter().zip(&to.levels).enumerate().rev() {
             self.enlarge(&mut size, (from.width, from.height));
             search(self, from, to);
             densify(self, from, to);
             if refine {
-                self.refinement.refine(from, to, &mut self.u, &mut self.v);
+                self.refinements[level].refine(from, to, &mut self.u, &mut self.v);
             }
         }
         for level in (0..from.finest).rev() {
@@ -72,7 +76,15 @@ impl DenseInverseSearch {
     /// Improves the flow of a patch, from its own or that of a neighbour, whichever fits best. A patch visited
     /// `again` has been improved from its own flow before.
     #[inline(always)]
-    fn visit(&mut self, from: &Level, to: &Level, i: usize, neighbours: [Option<usize>; 2], again: bool) {
+    fn visit(
+        &mut self,
+        patch: &mut Patch,
+        from: &Level,
+        to: &Level,
+        i: usize,
+        neighbours: [Option<usize>; 2],
+        again: bool,
+    ) {
         let own = self.sparse[i];
         let differs = |&[u, v]: &[f32; 2]| larger((u - own[0]).abs(), (v - own[1]).abs()) >= SAME;
         let candidates = neighbours.map(|n| n.map(|n| self.sparse[n]).filter(differs));
@@ -80,19 +92,23 @@ impl DenseInverseSearch {
             return;
         }
         let (column, row) = (i % from.xs.len(), i / from.xs.len());
-        let patch = Patch::new(from, from.xs[column], from.ys[row], from.normals[i]);
-        let mut start = own;
-        if candidates != [None; 2] {
-            let mut least = patch.cost(to, own);
-            for candidate in candidates.into_iter().flatten() {
-                let cost = patch.cost(to, candidate);
-                if cost < least {
-                    (least, start) = (cost, candidate);
-                }
+        patch.set(from, from.xs[column], from.ys[row], from.normals[i]);
+        let (mut start, mut first) = (own, None);
+        let mut least = if !again {
+            first.insert(patch.step(to, own)).0
+        } else if self.costs[i].is_nan() {
+            patch.cost(to, own)
+        } else {
+            self.costs[i]
+        };
+        for candidate in candidates.into_iter().flatten() {
+            let cost = patch.cost(to, candidate);
+            if cost < least {
+                (least, start, first) = (cost, candidate, None);
             }
         }
         if !again || start != own {
-            self.sparse[i] = patch.descend(to, start);
+            (self.sparse[i], self.costs[i]) = patch.descend(to, start, first);
         }
     }
 }
@@ -103,12 +119,14 @@ vectorised! {
     fn search(work: &mut DenseInverseSearch, from: &Level, to: &Level) {
         let (columns, rows) = (from.xs.len(), from.ys.len());
         work.sparse.clear();
+        work.costs.resize(columns * rows, f32::NAN);
         for &y in &from.ys {
             for &x in &from.xs {
                 let centre = (y + PATCH / 2) * from.width + x + PATCH / 2;
                 work.sparse.push([work.u[centre], work.v[centre]]);
             }
         }
+        let mut patch = Patch::default();
         for pass in 0..2 {
             let again = pass == 1;
             for step in 0..columns * rows {
@@ -119,7 +137,7 @@ vectorised! {
                 } else {
                     [(column > 0).then(|| i - 1), (row > 0).then(|| i - columns)]
                 };
-                work.visit(from, to, i, neighbours, again);
+                work.visit(&mut patch, from, to, i, neighbours, again);
             }
         }
     }
@@ -127,12 +145,20 @@ vectorised! {
     /// Gives each pixel the mean of the flows of the patches over it, weighted by 1 / max(1, |difference|)
     /// of the luma where it would come from.
     fn densify(work: &mut DenseInverseSearch, from: &Level, to: &Level) {
+        let width = from.width;
         for plane in [&mut work.u, &mut work.v, &mut work.weight] {
-            plane.clear();
-            plane.resize(from.width * from.height, 0.0);
+            plane.resize(width * from.height, 0.0);
         }
         let mut patches = work.sparse.iter();
-        for &y in &from.ys {
+        // Pixels before this one have had a patch over them. Rows are cleared before the first patch comes, and divided
+        // after the last has gone, while they are still in the cache.
+        let mut begun = 0;
+        for (row_of_patches, &y) in from.ys.iter().enumerate() {
+            let end = (y + PATCH) * width;
+            for plane in [&mut work.u, &mut work.v, &mut work.weight] {
+                plane[begun..end].fill(0.0);
+            }
+            begun = end;
             for (&x, &[u, v]) in from.xs.iter().zip(&mut patches) {
                 let window = Window::new(to, x as f32 + u, y as f32 + v);
                 let mut above = window.row(0);
@@ -146,10 +172,12 @@ vectorised! {
                     accumulate(us, vs, row_mut(&mut work.weight, start), [u, v], &sample, image);
                 }
             }
-        }
-        for ((u, v), weight) in work.u.iter_mut().zip(&mut work.v).zip(&work.weight) {
-            *u /= weight;
-            *v /= weight;
+            let done = y * width..from.ys.get(row_of_patches + 1).map_or(end, |next| next * width);
+            let sums = work.u[done.clone()].iter_mut().zip(&mut work.v[done.clone()]);
+            for ((u, v), weight) in sums.zip(&work.weight[done]) {
+                *u /= weight;
+                *v /= weight;
+            }
         }
     }
 }
@@ -166,6 +194,7 @@ const FEWEST: f32 = 8.0;
 const SHORT: f32 = 0.01;
 
 /// A patch of the first frame.
+#[derive(Default)]
 struct Patch {
     x: f32,
     y: f32,
@@ -182,10 +211,11 @@ struct PatchRow {
 }
 
 impl Patch {
+    /// Becomes that of a level at a place.
     #[inline(always)]
-    fn new(level: &Level, x: usize, y: usize, Normal { mean, inverse }: Normal) -> Self {
-        let mut rows = [PatchRow::default(); PATCH];
-        for (target, y) in rows.iter_mut().zip(y..) {
+    fn set(&mut self, level: &Level, x: usize, y: usize, Normal { mean, inverse }: Normal) {
+        (self.x, self.y, self.inverse) = (x as f32, y as f32, inverse);
+        for (target, y) in self.rows.iter_mut().zip(y..) {
             target.image = *row(&level.image, (y + BORDER) * level.stride + x + BORDER);
             let (dx, dy) = (row(&level.dx, y * level.width + x), row(&level.dy, y * level.width + x));
             for k in 0..PATCH {
@@ -193,7 +223,6 @@ impl Patch {
                 target.dy[k] = dy[k] - mean[1];
             }
         }
-        Self { x: x as f32, y: y as f32, rows, inverse }
     }
 
     /// Sum of squared differences to the patch of `to` displaced by `flow`, less the difference in brightness.
@@ -293,25 +322,26 @@ impl Patch {
     }
 
     /// Gauss–Newton from `start`, where the roles of the frames are swapped so that the normal equations stay
-    /// the same; `start` itself where it would lead further than the patch is wide.
+    /// the same; `start` itself where it would lead further than the patch is wide. With the cost of what it gives, NaN
+    /// where that was not looked at; `first` is the [step](Self::step) at `start`, where it is known.
     #[inline(always)]
-    fn descend(&self, to: &Level, start: [f32; 2]) -> [f32; 2] {
+    fn descend(&self, to: &Level, start: [f32; 2], mut first: Option<(f32, [f32; 2])>) -> ([f32; 2], f32) {
         let (mut best, mut least) = (start, f32::INFINITY);
         let mut flow = start;
         for _ in 0..STEPS {
-            let (cost, step) = self.step(to, flow);
+            let (cost, step) = first.take().unwrap_or_else(|| self.step(to, flow));
             if cost >= least {
                 break;
             }
             (best, least) = (flow, cost);
             flow = [flow[0] - step[0], flow[1] - step[1]];
             if step[0] * step[0] + step[1] * step[1] < SHORT * SHORT {
-                best = flow;
+                (best, least) = (flow, f32::NAN);
                 break;
             }
         }
         let way = [best[0] - start[0], best[1] - start[1]];
-        if way[0] * way[0] + way[1] * way[1] <= AREA { best } else { start }
+        if way[0] * way[0] + way[1] * way[1] <= AREA { (best, least) } else { (start, f32::NAN) }
     }
 }
 
