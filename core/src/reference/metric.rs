@@ -161,8 +161,9 @@ fn trusted_areas(previous: &BitMask, current: &BitMask, motion: &Motion) -> [f64
 }
 
 /// Twin of [`Estimate::evidence`](crate::metric::Estimate::evidence) of `mask` on the frame after the last of
-/// `before`; each of these is a frame's raw probability and the motion from it to the next.
-pub fn evidence(mask: &BitMask, before: &[(Plane<u8>, Motion)]) -> f64 {
+/// `before`; each of these is a frame's raw probability and the motion from it to the next. With the soft union, in
+/// pixels, by which it was divided.
+pub fn evidence(mask: &BitMask, before: &[(Plane<u8>, Motion)]) -> (f64, f64) {
     let (width, height) = mask.size();
     let mut past = [Plane::filled(width, height, 0.0f32), Plane::filled(width, height, 0.0f32)];
     for (raw, motion) in before {
@@ -192,7 +193,8 @@ pub fn evidence(mask: &BitMask, before: &[(Plane<u8>, Motion)]) -> f64 {
             wrong += (w - s) / (w + 1.0);
         }
     }
-    if wrong + support == 0.0 { 1.0 } else { supported / (wrong + support) }
+    let union = wrong + support;
+    (if union == 0.0 { 1.0 } else { supported / union }, union)
 }
 
 /// Twin of [`metric::picture_edges`](crate::metric::picture_edges).
