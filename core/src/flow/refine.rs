@@ -225,8 +225,8 @@ impl Refinement {
             let own = here + parity * size + 1;
             let right = here + (1 - parity) * size + 1 + parity;
             let down = below + parity * size + 1;
-            let flow = [&self.u, &self.v].map(|plane| [own, right, down].map(|start| &plane[start..][..n]));
-            weigh(&mut self.smoothness[own..][..n], flow);
+            let around = |plane| [part(plane, own, n), part(plane, right, n), part(plane, down, n)];
+            weigh(part_mut(&mut self.smoothness, own, n), [around(&self.u), around(&self.v)]);
         }
         for plane in [&mut self.u, &mut self.v] {
             plane[beyond] = 0.0;
@@ -242,12 +242,20 @@ impl Refinement {
             let plain = (2 * y + parity) * n;
             let own = here + parity * size + 1;
             let left = here + (1 - parity) * size + parity;
-            let weights = [own, left, own - 2 * size].map(|start| &self.smoothness[start..][..n]);
-            let flow = [&self.u, &self.v].map(|plane| &plane[own..][..n]);
-            let columns = [&self.omega, &self.has_right].map(|plane| &plane[parity * n..][..n]);
-            let residuals = self.residuals.each_ref().map(|r| r.each_ref().map(|plane| &plane[plain..][..n]));
-            let [right_u, right_v] = self.right.each_mut().map(|plane| &mut plane[plain..][..n]);
-            let [uu, uv, vv] = self.inverse.each_mut().map(|plane| &mut plane[plain..][..n]);
+            let smoothness = |start| part(&self.smoothness, start, n);
+            let weights = [smoothness(own), smoothness(left), smoothness(own - 2 * size)];
+            let flow = [part(&self.u, own, n), part(&self.v, own, n)];
+            let columns = [part(&self.omega, parity * n, n), part(&self.has_right, parity * n, n)];
+            let [[a0, b0, c0], [a1, b1, c1], [a2, b2, c2]] = &self.residuals;
+            let residuals = [
+                [part(a0, plain, n), part(b0, plain, n), part(c0, plain, n)],
+                [part(a1, plain, n), part(b1, plain, n), part(c1, plain, n)],
+                [part(a2, plain, n), part(b2, plain, n), part(c2, plain, n)],
+            ];
+            let [right_u, right_v] = &mut self.right;
+            let (right_u, right_v) = (part_mut(right_u, plain, n), part_mut(right_v, plain, n));
+            let [uu, uv, vv] = &mut self.inverse;
+            let (uu, uv, vv) = (part_mut(uu, plain, n), part_mut(uv, plain, n), part_mut(vv, plain, n));
             assemble(right_u, right_v, uu, uv, vv, residuals, flow, weights, columns, down);
         }
     }
@@ -259,9 +267,12 @@ impl Refinement {
         let plain = (2 * y + parity) * n;
         let own = here + parity * size + 1;
         let left = here + (1 - parity) * size + parity;
-        let weights = [own, left, own - 2 * size].map(|start| &self.smoothness[start..][..n]);
-        let right = self.right.each_ref().map(|plane| &plane[plain..][..n]);
-        let inverse = self.inverse.each_ref().map(|plane| &plane[plain..][..n]);
+        let smoothness = |start| part(&self.smoothness, start, n);
+        let weights = [smoothness(own), smoothness(left), smoothness(own - 2 * size)];
+        let [right_u, right_v] = &self.right;
+        let right = [part(right_u, plain, n), part(right_v, plain, n)];
+        let [uu, uv, vv] = &self.inverse;
+        let inverse = [part(uu, plain, n), part(uv, plain, n), part(vv, plain, n)];
         let (u, u_around) = cross(&mut self.u, here, parity, n);
         let (v, v_around) = cross(&mut self.v, here, parity, n);
         relax(u, v, u_around, v_around, weights, right, inverse);
@@ -270,6 +281,13 @@ impl Refinement {
 
 // The inner loops are functions of their own because only then does the compiler know that what they write is not
 // what they read, and keeps to whole registers.
+
+/// Cuts slices to this length, so that the compiler knows it; in an array it would be done by a call.
+macro_rules! cut {
+    ($length:expr; $($slice:ident),*) => {
+        $(let $slice = &$slice[..$length];)*
+    };
+}
 
 /// Pixels to the left, to the right, above and below.
 type Around<'a> = [&'a [f32]; 4];
@@ -341,7 +359,7 @@ fn normalise(a: &mut [f32], b: &mut [f32], c: &mut [f32], u: &[f32], v: &[f32], 
 fn weigh(target: &mut [f32], flow: [[&[f32]; 3]; 2]) {
     let n = target.len();
     let [[u, u_right, u_down], [v, v_right, v_down]] = flow;
-    let [u, u_right, u_down, v, v_right, v_down] = [u, u_right, u_down, v, v_right, v_down].map(|plane| &plane[..n]);
+    cut!(n; u, u_right, u_down, v, v_right, v_down);
     for k in 0..n {
         let (ux, vx, uy, vy) = (u_right[k] - u[k], v_right[k] - v[k], u_down[k] - u[k], v_down[k] - v[k]);
         target[k] = 0.5 * SMOOTHNESS / (((ux * ux + vx * vx) + (uy * uy + vy * vy)) + EPSILON2).sqrt();
@@ -366,9 +384,7 @@ fn assemble(
     let [[a0, b0, c0], [a1, b1, c1], [a2, b2, c2]] = residuals;
     let ([u, v], [s, s_left, s_above], [omega, has_right]) = (flow, smoothness, columns);
     let (right_v, uu, uv, vv) = (&mut right_v[..n], &mut uu[..n], &mut uv[..n], &mut vv[..n]);
-    let [a0, b0, c0, a1, b1, c1, a2, b2, c2] = [a0, b0, c0, a1, b1, c1, a2, b2, c2].map(|plane| &plane[..n]);
-    let [u, v, s, s_left, s_above, omega, has_right] =
-        [u, v, s, s_left, s_above, omega, has_right].map(|plane| &plane[..n]);
+    cut!(n; a0, b0, c0, a1, b1, c1, a2, b2, c2, u, v, s, s_left, s_above, omega, has_right);
     for k in 0..n {
         let r0 = a0[k] + b0[k] * u[k] + c0[k] * v[k];
         let r1 = a1[k] + b1[k] * u[k] + c1[k] * v[k];
@@ -402,10 +418,8 @@ fn relax(
     let ([u_left, u_right, u_above, u_below], [v_left, v_right, v_above, v_below]) = (u_around, v_around);
     let ([s, s_left, s_above], [right_u, right_v], [uu, uv, vv]) = (smoothness, right, inverse);
     let v = &mut v[..n];
-    let [u_left, u_right, u_above, u_below] = [u_left, u_right, u_above, u_below].map(|plane| &plane[..n]);
-    let [v_left, v_right, v_above, v_below] = [v_left, v_right, v_above, v_below].map(|plane| &plane[..n]);
-    let [s, s_left, s_above, right_u, right_v] = [s, s_left, s_above, right_u, right_v].map(|plane| &plane[..n]);
-    let [uu, uv, vv] = [uu, uv, vv].map(|plane| &plane[..n]);
+    cut!(n; u_left, u_right, u_above, u_below, v_left, v_right, v_above, v_below);
+    cut!(n; s, s_left, s_above, right_u, right_v, uu, uv, vv);
     for k in 0..n {
         let back_u = s_left[k] * u_left[k] + s_above[k] * u_above[k];
         let back_v = s_left[k] * v_left[k] + s_above[k] * v_above[k];
@@ -418,7 +432,20 @@ fn relax(
 
 }
 
+/// `n` pixels from `start` on.
+#[inline(always)]
+fn part(plane: &[f32], start: usize, n: usize) -> &[f32] {
+    &plane[start..start + n]
+}
+
+/// As [`part`].
+#[inline(always)]
+fn part_mut(plane: &mut [f32], start: usize, n: usize) -> &mut [f32] {
+    &mut plane[start..start + n]
+}
+
 /// The half of the given parity of the row that starts at `here`, and what lies around its `n` pixels.
+#[inline]
 fn cross(plane: &mut [f32], here: usize, parity: usize, n: usize) -> (&mut [f32], Around<'_>) {
     let size = n + 2;
     let (above, rest) = plane.split_at_mut(here);
@@ -426,8 +453,9 @@ fn cross(plane: &mut [f32], here: usize, parity: usize, n: usize) -> (&mut [f32]
     let (even, odd) = row.split_at_mut(size);
     let (own, other) = if parity == 0 { (even, odd) } else { (odd, even) };
     let at = parity * size + 1;
-    let around = [&other[parity..], &other[parity + 1..], &above[here - 2 * size + at..], &below[at..]];
-    (&mut own[1..=n], around.map(|slice| &slice[..n]))
+    let around =
+        [part(other, parity, n), part(other, parity + 1, n), part(above, here - 2 * size + at, n), part(below, at, n)];
+    (part_mut(own, 1, n), around)
 }
 
 /// The rows above, at and below `y`, edges repeated.
