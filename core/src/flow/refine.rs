@@ -34,8 +34,8 @@ pub(super) struct Refinement {
     height: usize,
     /// Pixels of a half row, a multiple of the number of lanes.
     half: usize,
-    /// Mean of the two images, its derivatives, and the difference of the images: plain rows between repeated
-    /// pixels.
+    /// Mean of the two images, its derivatives, and the difference of the images: split rows, with the pixels before
+    /// the first column and after the last repeated.
     mean: Vec<f32>,
     mean_x: Vec<f32>,
     mean_y: Vec<f32>,
@@ -45,10 +45,10 @@ pub(super) struct Refinement {
     u: Vec<f32>,
     v: Vec<f32>,
     smoothness: Vec<f32>,
-    /// For each pixel of a row, whether the flow leads it inside the frame: 1 or 0.
+    /// A row of `mean` and one of `difference` before they are split.
+    rows: [Vec<f32>; 2],
+    /// For each pixel of half a row, whether the flow leads it inside the frame: 1 or 0.
     seen: Vec<f32>,
-    /// `residuals` of a row that is not split.
-    rows: [[Vec<f32>; 3]; 3],
     /// `[a, b, c]` of the residuals r = a + b·u + c·v: of luma, and of its horizontal and its vertical derivative.
     residuals: [[Vec<f32>; 3]; 3],
     /// The linear system M · (u, v) = right + Σ weight · (u, v) of the neighbours: the right side, and ω · M⁻¹ as
@@ -77,7 +77,7 @@ impl Refinement {
                 split(row, &mut even[1..], &mut odd[1..]);
             }
         }
-        self.iterate(u, v);
+        self.iterate();
         for (plane, row_by_row) in [(&self.u, u), (&self.v, v)] {
             let rows = plane.chunks_exact(2 * (self.half + 2)).skip(1);
             for (split_row, row) in rows.zip(row_by_row.chunks_exact_mut(self.width)) {
@@ -95,7 +95,7 @@ impl Refinement {
         (self.width, self.height) = (width, height);
         self.half = width.div_ceil(2).next_multiple_of(LANES);
         for plane in [&mut self.mean, &mut self.mean_x, &mut self.mean_y, &mut self.difference] {
-            plane.resize((width + 2) * height, 0.0);
+            plane.resize(2 * (self.half + 2) * height, 0.0);
         }
         for plane in [&mut self.u, &mut self.v, &mut self.smoothness] {
             plane.clear();
@@ -104,9 +104,10 @@ impl Refinement {
         for plane in self.residuals.as_flattened_mut().iter_mut().chain(&mut self.right).chain(&mut self.inverse) {
             plane.resize(2 * self.half * height, 0.0);
         }
-        for row in self.rows.as_flattened_mut().iter_mut().chain([&mut self.seen]) {
+        for row in &mut self.rows {
             row.resize(width, 0.0);
         }
+        self.seen.resize(self.half, 0.0);
         let columns = (0..2).flat_map(|parity| (0..self.half).map(move |k| 2 * k + parity));
         self.omega.clear();
         self.omega.extend(columns.clone().map(|x| if x < width { OMEGA } else { 0.0 }));
@@ -121,70 +122,74 @@ impl Refinement {
 
     /// The mean and the difference of `from` and of `to` brought back along the flow.
     fn difference_images(&mut self, from: &Level, to: &Level, u: &[f32], v: &[f32]) {
-        let (width, padded) = (self.width, self.width + 2);
-        let targets = self.mean.chunks_exact_mut(padded).zip(self.difference.chunks_exact_mut(padded));
+        let (width, n, size) = (self.width, self.half, self.half + 2);
+        let targets = self.mean.chunks_exact_mut(2 * size).zip(self.difference.chunks_exact_mut(2 * size));
         for (y, (mean, difference)) in targets.enumerate() {
-            let first = &from.image[(y + BORDER) * from.stride + BORDER..][..width];
-            let [u, v] = [&u, &v].map(|plane| &plane[y * width..][..width]);
-            compare(&mut mean[1..=width], &mut difference[1..=width], first, to, y as f32, u, v);
-            repeat_ends(mean);
-            repeat_ends(difference);
+            let first = part(&from.image, (y + BORDER) * from.stride + BORDER, width);
+            let [mean_row, difference_row] = &mut self.rows;
+            let (u, v) = (part(u, y * width, width), part(v, y * width, width));
+            compare(mean_row, difference_row, first, to, y as f32, u, v);
+            for (split_row, row) in [(mean, mean_row), (difference, difference_row)] {
+                let (even, odd) = split_row.split_at_mut(size);
+                split(row, &mut even[1..], &mut odd[1..]);
+                repeat_ends(split_row, width, n);
+            }
         }
     }
 
     /// The derivatives of the mean.
     fn derive(&mut self) {
-        let (height, padded) = (self.height, self.width + 2);
-        let targets = self.mean_x.chunks_exact_mut(padded).zip(self.mean_y.chunks_exact_mut(padded));
+        let (width, height, n, size) = (self.width, self.height, self.half, self.half + 2);
+        let targets = self.mean_x.chunks_exact_mut(2 * size).zip(self.mean_y.chunks_exact_mut(2 * size));
         for (y, (mean_x, mean_y)) in targets.enumerate() {
-            let [above, here, below] = around(&self.mean, y, height, padded);
-            differences(&mut mean_x[1..padded - 1], &here[2..], here);
-            differences(&mut mean_y[1..padded - 1], &below[1..], &above[1..]);
-            repeat_ends(mean_x);
-            repeat_ends(mean_y);
+            let [above, here, below] = around(&self.mean, y, height, 2 * size);
+            for parity in 0..2 {
+                let (own, left) = (parity * size + 1, (1 - parity) * size + parity);
+                differences(part_mut(mean_x, own, n), part(here, left + 1, n), part(here, left, n));
+                differences(part_mut(mean_y, own, n), part(below, own, n), part(above, own, n));
+            }
+            repeat_ends(mean_x, width, n);
+            repeat_ends(mean_y, width, n);
         }
     }
 
-    /// The residuals of row `y` as linear functions of u and v, each divided by the length of its gradient; `u` and `v`
-    /// are the flow that the images were compared along.
-    fn linearise(&mut self, y: usize, u: &[f32], v: &[f32]) {
-        let (width, height, padded) = (self.width, self.height, self.width + 2);
-        let (u, v) = (&u[y * width..][..width], &v[y * width..][..width]);
-        // What has left the frame says nothing; smoothness alone carries the flow on.
-        look(&mut self.seen, u, v, y as f32, [(width - 1) as f32, (height - 1) as f32]);
-        let [x_above, x_here, x_below] = around(&self.mean_x, y, height, padded);
-        let [y_above, y_here, y_below] = around(&self.mean_y, y, height, padded);
-        let [z_above, z_here, z_below] = around(&self.difference, y, height, padded);
-        let [[z, zx, zy], [xz, xx, xy], [yz, yx, yy]] = &mut self.rows;
-        z.copy_from_slice(&z_here[1..=width]);
-        zx.copy_from_slice(&x_here[1..=width]);
-        zy.copy_from_slice(&y_here[1..=width]);
-        differences(xz, &z_here[2..], z_here);
-        differences(xx, &x_here[2..], x_here);
-        differences(xy, &x_below[1..], &x_above[1..]);
-        differences(yz, &z_below[1..], &z_above[1..]);
-        yx.copy_from_slice(xy);
-        differences(yy, &y_below[1..], &y_above[1..]);
-        let start = 2 * y * self.half;
-        for (planes, [a, b, c]) in self.residuals.iter_mut().zip(&mut self.rows) {
-            normalise(a, b, c, u, v, &self.seen);
-            for (plane, row) in planes.iter_mut().zip([a, b, c]) {
-                let (even, odd) = plane[start..].split_at_mut(self.half);
-                split(row, even, odd);
-            }
+    /// The residuals of row `y` as linear functions of u and v, each divided by the length of its gradient. The flow
+    /// there must still be that along which the images were compared.
+    fn linearise(&mut self, y: usize) {
+        let (height, n, size) = (self.height, self.half, self.half + 2);
+        let ends = [(self.width - 1) as f32, (height - 1) as f32];
+        let [x_above, x_here, x_below] = around(&self.mean_x, y, height, 2 * size);
+        let [y_above, y_here, y_below] = around(&self.mean_y, y, height, 2 * size);
+        let [z_above, z_here, z_below] = around(&self.difference, y, height, 2 * size);
+        for parity in 0..2 {
+            let (own, left) = (parity * size + 1, (1 - parity) * size + parity);
+            let here = self.row(y) + own;
+            let flow = [part(&self.u, here, n), part(&self.v, here, n)];
+            // What has left the frame says nothing; smoothness alone carries the flow on.
+            look(&mut self.seen, flow, [parity as f32, y as f32], ends);
+            let plain = (2 * y + parity) * n;
+            let [[a0, b0, c0], [a1, b1, c1], [a2, b2, c2]] = &mut self.residuals;
+            let (a0, b0, c0) = (part_mut(a0, plain, n), part_mut(b0, plain, n), part_mut(c0, plain, n));
+            let (a1, b1, c1) = (part_mut(a1, plain, n), part_mut(b1, plain, n), part_mut(c1, plain, n));
+            let (a2, b2, c2) = (part_mut(a2, plain, n), part_mut(b2, plain, n), part_mut(c2, plain, n));
+            let across = |row| [part(row, left + 1, n), part(row, left, n)];
+            let down = |below, above| [part(below, own, n), part(above, own, n)];
+            let (xy, seen) = (down(x_below, x_above), &self.seen[..]);
+            normalise(a0, b0, c0, [part(z_here, own, n), part(x_here, own, n), part(y_here, own, n)], flow, seen);
+            normalise_differences(a1, b1, c1, [across(z_here), across(x_here), xy], flow, seen);
+            normalise_differences(a2, b2, c2, [down(z_below, z_above), xy, down(y_below, y_above)], flow, seen);
         }
     }
 
     /// All steps of the fixed point: each with new weights, and all sweeps of the system with these. Sweep `n` follows
     /// two rows behind sweep `n − 1`, black one row behind red, and each step as far behind the one before as it must,
     /// so that rows are still in the cache; each pixel sees the same values as if all this came one after the other.
-    /// `u` and `v` as for [`Self::linearise`].
-    fn iterate(&mut self, u: &[f32], v: &[f32]) {
+    fn iterate(&mut self) {
         /// Rows from where a step begins with its weights to the last that is done for good.
         const REACH: usize = 2 * SWEEPS;
         for row in 0..self.height + REACH + (FIXED_POINT_STEPS - 1) * (REACH + 1) {
             if row < self.height {
-                self.linearise(row, u, v);
+                self.linearise(row);
             }
             for step in 0..FIXED_POINT_STEPS {
                 let Some(row) = row.checked_sub(step * (REACH + 1)) else { break };
@@ -327,11 +332,13 @@ fn compare(mean: &mut [f32], difference: &mut [f32], first: &[f32], to: &Level, 
     }
 }
 
-/// 1 for the pixels of row `y` that the flow leads to inside the frame, whose last column and row are `ends`; else 0.
-fn look(seen: &mut [f32], u: &[f32], v: &[f32], y: f32, ends: [f32; 2]) {
-    let (u, v) = (&u[..seen.len()], &v[..seen.len()]);
+/// 1 for the pixels at a place and at every second right of it that the flow leads to inside the frame, whose last
+/// column and row are `ends`; else 0.
+fn look(seen: &mut [f32], flow: [&[f32]; 2], at: [f32; 2], ends: [f32; 2]) {
+    let (n, [u, v]) = (seen.len(), flow);
+    cut!(n; u, v);
     for (k, seen) in seen.iter_mut().enumerate() {
-        let (x, y) = (k as i32 as f32 + u[k], y + v[k]);
+        let (x, y) = ((2 * k as i32) as f32 + at[0] + u[k], at[1] + v[k]);
         let inside = (x >= 0.0) & (x <= ends[0]) & (y >= 0.0) & (y <= ends[1]);
         *seen = if inside { 1.0 } else { 0.0 };
     }
@@ -345,13 +352,31 @@ fn differences(target: &mut [f32], plus: &[f32], minus: &[f32]) {
 }
 
 /// From a + b·du + c·dv, with du, dv the change of the flow, to a + b·u + c·v with (b, c) of length 1; all 0 where
-/// not `seen`.
-fn normalise(a: &mut [f32], b: &mut [f32], c: &mut [f32], u: &[f32], v: &[f32], seen: &[f32]) {
-    for ((((a, b), c), (u, v)), seen) in a.iter_mut().zip(b).zip(c).zip(u.iter().zip(v)).zip(seen) {
-        let scale = seen / (*b * *b + *c * *c + ZETA2).sqrt();
-        *a = scale * (*a - *b * u - *c * v);
-        *b *= scale;
-        *c *= scale;
+/// not `seen`. From `[a, b, c]`.
+fn normalise(a: &mut [f32], b: &mut [f32], c: &mut [f32], from: [&[f32]; 3], flow: [&[f32]; 2], seen: &[f32]) {
+    let (n, [z, x, y], [u, v]) = (a.len(), from, flow);
+    let (b, c) = (&mut b[..n], &mut c[..n]);
+    cut!(n; z, x, y, u, v, seen);
+    for k in 0..n {
+        [a[k], b[k], c[k]] = normal(z[k], x[k], y[k], u[k], v[k], seen[k]);
+    }
+}
+
+/// As [`normalise`], from the [`differences`] of three pairs.
+fn normalise_differences(
+    a: &mut [f32],
+    b: &mut [f32],
+    c: &mut [f32],
+    from: [[&[f32]; 2]; 3],
+    flow: [&[f32]; 2],
+    seen: &[f32],
+) {
+    let (n, [[z, less_z], [x, less_x], [y, less_y]], [u, v]) = (a.len(), from, flow);
+    let (b, c) = (&mut b[..n], &mut c[..n]);
+    cut!(n; z, less_z, x, less_x, y, less_y, u, v, seen);
+    for k in 0..n {
+        let (z, x, y) = (0.5 * (z[k] - less_z[k]), 0.5 * (x[k] - less_x[k]), 0.5 * (y[k] - less_y[k]));
+        [a[k], b[k], c[k]] = normal(z, x, y, u[k], v[k], seen[k]);
     }
 }
 
@@ -460,10 +485,18 @@ fn cross(plane: &mut [f32], here: usize, parity: usize, n: usize) -> (&mut [f32]
 
 /// The rows above, at and below `y`, edges repeated.
 fn around(plane: &[f32], y: usize, height: usize, stride: usize) -> [&[f32]; 3] {
-    [y.saturating_sub(1), y, (y + 1).min(height - 1)].map(|y| &plane[y * stride..][..stride])
+    let row = |y| part(plane, y * stride, stride);
+    [row(y.saturating_sub(1)), row(y), row((y + 1).min(height - 1))]
 }
 
-/// Where column `x` stands in a split row with zeros around its halves.
+/// A residual as [`normalise`] leaves it.
+#[inline(always)]
+fn normal(a: f32, b: f32, c: f32, u: f32, v: f32, seen: f32) -> [f32; 3] {
+    let scale = seen / (b * b + c * c + ZETA2).sqrt();
+    [scale * (a - b * u - c * v), b * scale, c * scale]
+}
+
+/// Where column `x` stands in a split row with a pixel at both ends of each half.
 fn split_index(x: usize, half: usize) -> usize {
     x % 2 * (half + 2) + 1 + x / 2
 }
@@ -490,11 +523,10 @@ fn join(even: &[f32], odd: &[f32], row: &mut [f32]) {
 }
 }
 
-/// Repeats the first and the last pixel of a row in the places left for them at its ends.
-fn repeat_ends(row: &mut [f32]) {
-    let last = row.len() - 1;
-    row[0] = row[1];
-    row[last] = row[last - 1];
+/// Repeats the first and the last pixel of a split row before and after it.
+fn repeat_ends(row: &mut [f32], width: usize, half: usize) {
+    row[half + 2] = row[1];
+    row[split_index(width, half)] = row[split_index(width - 1, half)];
 }
 
 #[cfg(test)]
