@@ -1,5 +1,5 @@
 use super::Preset;
-use crate::Plane;
+use crate::{Plane, parallel};
 
 /// Side of a patch in pixels.
 pub(super) const PATCH: usize = 8;
@@ -25,14 +25,10 @@ impl FlowFrame {
         let Some(coarsest) = coarsest_level(width, height) else { return frame };
         frame.finest = preset.finest_level().min(coarsest);
         let mut image = luma.map(|&v| f32::from(v));
-        for level in 0..=coarsest {
-            if level > 0 {
-                image = halve(&image);
-            }
-            if level >= frame.finest {
-                frame.levels.push(Level::new(&image, preset.stride()));
-            }
+        for _ in 0..frame.finest {
+            image = halve(&image);
         }
+        frame.levels = levels(&image, preset.stride(), coarsest - frame.finest);
         frame
     }
 
@@ -40,6 +36,14 @@ impl FlowFrame {
     pub fn size(&self) -> (usize, usize) {
         self.size
     }
+}
+
+/// The level of this image and `more` coarser ones, finest first.
+fn levels(image: &Plane<f32>, patch_stride: usize, more: usize) -> Vec<Level> {
+    let Some(more) = more.checked_sub(1) else { return vec![Level::new(image, patch_stride)] };
+    let coarser = || levels(&halve(image), patch_stride, more);
+    let (level, coarser) = parallel::join(|| Level::new(image, patch_stride), coarser);
+    std::iter::once(level).chain(coarser).collect()
 }
 
 /// The coarsest level: ⌊log₂(max(w, h) / 32) + ½⌋, so that motion of a quarter of the frame is found, but at

@@ -79,6 +79,22 @@ struct Held {
     motion: Option<Arc<Motion>>,
 }
 
+/// What the decision about a class in a frame asks of the first fusion, besides the probabilities.
+struct Surroundings {
+    /// The largest probability nearby.
+    seen: Plane<u8>,
+    /// The largest disagreement nearby.
+    disputed: Plane<u8>,
+    /// [`in_dispute`].
+    in_dispute: f32,
+}
+
+impl Surroundings {
+    fn of(joint: &Joint) -> Self {
+        Self { seen: near(&joint.probability), disputed: near(&joint.disagreement), in_dispute: in_dispute(joint) }
+    }
+}
+
 /// The appearance of a class in the frames around one.
 #[derive(Debug, Clone)]
 struct Window {
@@ -138,8 +154,8 @@ impl Consensus {
 
     /// Takes frames from the first fusion through the decision to the second.
     fn pass_on(&mut self, joint: Vec<Vec<Joint>>) {
-        let seen: Vec<Vec<Plane<u8>>> =
-            parallel::map(&joint, |frame| frame.iter().map(|class| near(&class.probability)).collect());
+        let surroundings: Vec<Vec<Surroundings>> =
+            parallel::map(&joint, |frame| frame.iter().map(Surroundings::of).collect());
         if self.appearances.is_empty() {
             let window = || Window { appearance: Appearance::new(), before: 0 };
             self.appearances.resize_with(joint.first().map_or(0, Vec::len), window);
@@ -149,23 +165,24 @@ impl Consensus {
         for (index, frame) in joint.iter().enumerate() {
             while counted < joint.len().min(index + 1 + WINDOW) {
                 let colors = &self.held[counted - index].colors;
-                for ((window, joint), seen) in self.appearances.iter_mut().zip(&joint[counted]).zip(&seen[counted]) {
+                let classes = joint[counted].iter().zip(&surroundings[counted]);
+                for (window, (joint, near)) in self.appearances.iter_mut().zip(classes) {
                     if let Some(colors) = colors {
-                        window.appearance.push(colors, &joint.probability, seen);
+                        window.appearance.push(colors, &joint.probability, &near.seen);
                     }
                 }
                 counted += 1;
             }
             let held = self.held.pop_front().expect("a filter gives no more than it took");
-            let decided = frame.iter().zip(&mut self.appearances).map(|(class, window)| {
-                let odds = || held.colors.as_ref().map(|colors| (colors, window.appearance.odds()));
-                let (disputed, odds) = parallel::join(|| near(&class.disagreement), odds);
+            let classes = frame.iter().zip(&surroundings[index]).zip(&mut self.appearances);
+            let decided = classes.map(|((class, near), window)| {
+                let odds = held.colors.as_ref().map(|colors| (colors, window.appearance.odds()));
                 window.before += 1;
                 if window.before > WINDOW {
                     window.appearance.pop();
                     window.before -= 1;
                 }
-                decide(class, &disputed, odds)
+                decide(&class.probability, near, odds)
             });
             let own = Own { classes: decided.collect(), motion: held.motion };
             let fused = self.second.push(own);
@@ -194,8 +211,9 @@ impl TemporalFilter for Consensus {
     fn push(&mut self, planes: &[Plane<u8>], motion: Option<&Arc<Motion>>) -> Option<Vec<Plane<u8>>> {
         self.held.push_back(Held { colors: self.shown.take(), motion: motion.cloned() });
         self.inside += 1;
-        self.steadiness.push(planes, motion);
-        let own = Own { classes: planes.iter().map(weighted).collect(), motion: motion.cloned() };
+        let classes = || planes.iter().map(weighted).collect();
+        let (classes, ()) = parallel::join(classes, || self.steadiness.push(planes, motion));
+        let own = Own { classes, motion: motion.cloned() };
         let joint = self.first.push(own);
         self.pass_on(joint);
         if self.inside <= self.look_ahead? {
@@ -234,10 +252,10 @@ fn weighted(plane: &Plane<u8>) -> Plane<[u8; 2]> {
     own
 }
 
-/// Joint probabilities with ½ as the dividing line where frames disagree, and their weights; `disputed` is the largest
-/// disagreement nearby, `odds` are [`Appearance::odds`] and the colours to read them at.
-fn decide(joint: &Joint, disputed: &Plane<u8>, odds: Option<(&Plane<u16>, Vec<f32>)>) -> Plane<[u8; 2]> {
-    let probability = &joint.probability;
+/// Joint probabilities with ½ as the dividing line where frames disagree, and their weights; `odds` are
+/// [`Appearance::odds`] and the colours to read them at.
+fn decide(probability: &Plane<u8>, around: &Surroundings, odds: Option<(&Plane<u16>, Vec<f32>)>) -> Plane<[u8; 2]> {
+    let disputed = &around.disputed;
     let (width, height) = probability.size();
     let mut colored = probability.clone();
     if let Some((colors, odds)) = odds {
@@ -254,7 +272,7 @@ fn decide(joint: &Joint, disputed: &Plane<u8>, odds: Option<(&Plane<u16>, Vec<f3
         });
     }
     let peaks = near(&colored);
-    let peak_share = (PEAK_SHARE - in_dispute(joint)).max(LEAST_PEAK_SHARE);
+    let peak_share = (PEAK_SHARE - around.in_dispute).max(LEAST_PEAK_SHARE);
     let mut decided = Plane::filled(width, height, [0; 2]);
     parallel::rows(&mut decided, |y, row| divide(row, colored.row(y), peaks.row(y), disputed.row(y), peak_share));
     decided

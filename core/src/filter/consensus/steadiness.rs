@@ -117,9 +117,9 @@ vectorised! {
                 let x = start + i;
                 let p = here[x];
                 let both = trust[0][x] * trust[1][x];
-                let gaps = [0, 1].map(|k: usize| f32::from(p) - taps[k].read(i, there[k]));
+                let gaps = [f32::from(p) - taps[0].read(i, there[0]), f32::from(p) - taps[1].read(i, there[1])];
                 sums.products += both * (gaps[0] * gaps[1]);
-                sums.apart = [0, 1].map(|k: usize| sums.apart[k] + both * gaps[k]);
+                sums.apart = [sums.apart[0] + both * gaps[0], sums.apart[1] + both * gaps[1]];
                 let on = p > RAW_LEVEL;
                 let edge = on != (right(x) > RAW_LEVEL) || on != (below[x] > RAW_LEVEL);
                 sums.trusted += if edge { both } else { 0.0 };
