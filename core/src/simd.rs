@@ -64,6 +64,10 @@ fn best() -> Level {
 pub(crate) fn whole(value: f32) -> i32 {
     /// From here on, f32 holds whole numbers only, in its lowest bits.
     const WHOLE: f32 = 8_388_608.0;
+    if cfg!(target_arch = "wasm32") {
+        // An instruction there; elsewhere it may be a call.
+        return ((value.floor() + WHOLE).to_bits() - WHOLE.to_bits()) as i32;
+    }
     let nearest = value + WHOLE;
     (nearest.to_bits() as i32 - WHOLE.to_bits() as i32) - i32::from(nearest - WHOLE > value)
 }
