@@ -3,7 +3,7 @@
 use super::{
     activation::activate,
     map::{self, Floats, Map},
-    simd::{Vector, Width, Work, dispatch, load_all, multiply, multiply_channels},
+    simd::{Steps, Vector, Width, Work, dispatch, load_all, multiply, multiply_channels, multiply_inside},
     threads,
 };
 use crate::{
@@ -104,11 +104,17 @@ impl Packed {
     /// Where the kernel begins for each of `count` places of a result of that `(height, width)`.
     fn corners(&self, (height, width): (usize, usize), first: usize, count: usize) -> Vec<Corner> {
         let at = |i: usize| (i * self.shape.stride) as isize - self.shape.padding() as isize;
-        let place = |place: usize| {
-            let (row, x) = (place / width, place % width);
-            Corner { picture: row / height, y: at(row % height), x: at(x) }
-        };
-        (first..first + count).map(place).collect()
+        // Counted on, since dividing for each place takes longer than what is done there.
+        let (row, mut x) = (first / width, first % width);
+        let (mut picture, mut y) = (row / height, row % height);
+        let mut corners = Vec::with_capacity(count);
+        while corners.len() < count {
+            let here = (width - x).min(count - corners.len());
+            corners.extend((x..x + here).map(|x| Corner { picture, y: at(y), x: at(x) }));
+            x = 0;
+            (picture, y) = if y + 1 < height { (picture, y + 1) } else { (picture + 1, 0) };
+        }
+        corners
     }
 }
 
@@ -162,57 +168,62 @@ impl<'a> Task<'a> {
         Some(&map.data[at * map.stride..][..map.stride])
     }
 
+    /// Where the kernel begins for the first of a tile of places side by side that see nothing but the map: its place there.
+    #[inline(always)]
+    fn side_by_side(&self, start: usize) -> Option<usize> {
+        let ConvShape { kernel, stride, dilation, .. } = self.conv.shape;
+        let last = start + TILE - 1;
+        let Corner { picture, y, x } = self.corners[start];
+        let reach = (kernel - 1) * dilation;
+        let (below, right) = (y + reach as isize, x + ((TILE - 1) * stride) as isize);
+        let along = last < self.places() && self.corners[last].x == right;
+        let first = picture * self.x.height * self.x.width;
+        (along && self.x.inside(first, below, right + reach as isize).is_some())
+            .then(|| self.x.inside(first, y, x))
+            .flatten()
+    }
+
     /// What each tap of the kernel sees at a tile of places.
     #[inline(always)]
     fn see(&self, start: usize, rows: &mut Vec<[&'a [f32]; TILE]>) {
-        let ConvShape { kernel, stride, dilation, .. } = self.conv.shape;
-        let (map, last) = (self.x, self.places() - 1);
-        let Corner { picture, y, x } = self.corners[start];
-        let reach = ((kernel - 1) * dilation) as isize;
-        let right = x + ((TILE - 1) * stride) as isize;
-        let taps = (0..kernel).flat_map(|dy| (0..kernel).map(move |dx| (dy, dx)));
-        // Mostly all is inside, and the tile within a row.
-        let whole = y >= 0
-            && x >= 0
-            && y + reach < map.height as isize
-            && right + reach < map.width as isize
-            && start + TILE - 1 <= last
-            && self.corners[start + TILE - 1].x == right;
-        if whole {
-            let first = (picture * map.height + y as usize) * map.width + x as usize;
-            for (dy, dx) in taps {
-                let first = first + dilation * (dy * map.width + dx);
-                let mut row: [&[f32]; TILE] = [&[]; TILE];
-                for (t, row) in row.iter_mut().enumerate() {
-                    *row = &map.data[(first + t * stride) * map.stride..][..map.stride];
-                }
-                rows.push(row);
+        let kernel = self.conv.shape.kernel;
+        let last = self.places() - 1;
+        for (dy, dx) in (0..kernel).flat_map(|dy| (0..kernel).map(move |dx| (dy, dx))) {
+            let mut row: [&[f32]; TILE] = [&self.conv.zeros; TILE];
+            for (t, row) in row.iter_mut().enumerate() {
+                *row = self.seen((start + t).min(last), dy, dx).unwrap_or(*row);
             }
-        } else {
-            for (dy, dx) in taps {
-                let mut row: [&[f32]; TILE] = [&self.conv.zeros; TILE];
-                for (t, row) in row.iter_mut().enumerate() {
-                    *row = self.seen((start + t).min(last), dy, dx).unwrap_or(*row);
-                }
-                rows.push(row);
-            }
+            rows.push(row);
         }
+    }
+
+    /// The place of the map under the first tap for each of `ROWS` places that see nothing but the map, where what a row of the
+    /// kernel sees lies in one piece.
+    #[inline(always)]
+    fn inside<const ROWS: usize>(&self, start: usize) -> Option<[usize; ROWS]> {
+        let ConvShape { inputs, kernel, dilation, .. } = self.conv.shape;
+        if self.x.stride != inputs || dilation != 1 {
+            return None;
+        }
+        let reach = (kernel - 1) as isize;
+        let mut corners = [0; ROWS];
+        for (m, corner) in corners.iter_mut().enumerate() {
+            let Corner { picture, y, x } = *self.corners.get(start + m)?;
+            let first = picture * self.x.height * self.x.width;
+            self.x.inside(first, y + reach, x + reach)?;
+            *corner = self.x.inside(first, y, x)?;
+        }
+        Some(corners)
     }
 
     /// Copies what the row `dy` of the kernel sees at a place of the piece.
     #[inline(always)]
     fn gather(&self, place: usize, dy: usize, to: &mut [f32]) {
-        let ConvShape { inputs, kernel, dilation, .. } = self.conv.shape;
-        let (left, right) = (self.seen(place, dy, 0), self.seen(place, dy, kernel - 1));
-        if let (Some(_), Some(_), 1, true) = (left, right, dilation, self.x.stride == inputs) {
-            let Corner { picture, y, x } = self.corners[place];
-            let first = (picture * self.x.height + (y + dy as isize) as usize) * self.x.width + x as usize;
+        let inputs = self.conv.shape.inputs;
+        for (dx, to) in to.chunks_exact_mut(inputs).enumerate() {
+            let seen = self.seen(place, dy, dx).unwrap_or(&self.conv.zeros);
             // Too few for a call.
-            to.iter_mut().zip(&self.x.data[first * inputs..][..kernel * inputs]).for_each(|(to, from)| *to = *from);
-        } else {
-            for (dx, to) in to.chunks_exact_mut(inputs).enumerate() {
-                to.copy_from_slice(&self.seen(place, dy, dx).unwrap_or(&self.conv.zeros)[..inputs]);
-            }
+            to.iter_mut().zip(seen).for_each(|(to, from)| *to = *from);
         }
     }
 
@@ -257,15 +268,78 @@ impl<'a> Task<'a> {
     }
 }
 
+/// How a tile of places sees the map.
+enum Tile {
+    /// Side by side, all of it inside, from this place of the map on.
+    Inside(usize),
+    /// As is told for each tap, from this one on.
+    ByTap(usize),
+}
+
 impl Task<'_> {
     /// Each of `N` vectors of channels by itself, at a tile of places; gives `N`.
     #[inline(always)]
-    fn channels<V: Vector, const N: usize>(&mut self, rows: &[[&[f32]; TILE]], start: usize, channel: usize) -> usize {
-        let bias = load_all::<V, N>(&self.conv.bias[channel..]);
-        let mut sums = [bias; TILE];
-        multiply_channels(rows, &self.conv.weights, self.stride, channel, &mut sums);
+    fn channels<V: Vector, const N: usize, const K: usize>(
+        &mut self,
+        tile: &Tile,
+        rows: &[[&[f32]; TILE]],
+        start: usize,
+        channel: usize,
+    ) -> usize {
+        let Self { conv, x, stride, .. } = *self;
+        let mut sums = [load_all::<V, N>(&conv.bias[channel..]); TILE];
+        match *tile {
+            Tile::Inside(first) => {
+                let across = conv.shape.dilation * x.stride;
+                let steps = Steps {
+                    first: first * x.stride,
+                    across,
+                    down: x.width * across,
+                    next: conv.shape.stride * x.stride,
+                };
+                multiply_inside::<V, TILE, N, K>(&x.data, steps, &conv.weights, stride, channel, &mut sums);
+            }
+            Tile::ByTap(first) => {
+                let taps = conv.shape.kernel * conv.shape.kernel;
+                multiply_channels(&rows[first..first + taps], &conv.weights, stride, channel, &mut sums);
+            }
+        }
         self.finish(start, TILE.min(self.places() - start), channel, sums);
         N
+    }
+
+    /// All of it: kernels of `K`×`K`; `K` is 0 for any other.
+    #[inline(always)]
+    fn by_channel<V: Vector, const K: usize>(&mut self) {
+        let outputs = self.conv.shape.outputs;
+        // By columns of channels, so that what a strip sees stays in the first cache.
+        let (mut tiles, mut rows) = (Vec::with_capacity(STRIP), Vec::new());
+        let places = self.places();
+        for strip in (0..places).step_by(STRIP * TILE) {
+            tiles.clear();
+            rows.clear();
+            for start in (strip..places.min(strip + STRIP * TILE)).step_by(TILE) {
+                let inside = if K == 0 { None } else { self.side_by_side(start) };
+                tiles.push(inside.map_or(Tile::ByTap(rows.len()), Tile::Inside));
+                if inside.is_none() {
+                    self.see(start, &mut rows);
+                }
+            }
+            for column in (0..outputs).step_by(COLUMN) {
+                for (tile, start) in tiles.iter().zip((strip..).step_by(TILE)) {
+                    let (mut channel, end) = (column, outputs.min(column + COLUMN));
+                    while channel < end {
+                        let left = (end - channel).div_ceil(V::LANES);
+                        channel += V::LANES
+                            * match left {
+                                4.. if V::LANES == 16 => self.channels::<V, 4, K>(tile, &rows, start, channel),
+                                2.. => self.channels::<V, 2, K>(tile, &rows, start, channel),
+                                _ => self.channels::<V, 1, K>(tile, &rows, start, channel),
+                            };
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -315,6 +389,15 @@ impl Task<'_> {
                     *row = x.at(self.first + place(m));
                 }
                 multiply(&rows, weights, &mut sums);
+            } else if gathering && let Some(corners) = self.inside::<ROWS>(start) {
+                let len = kernel * inputs;
+                for (dy, weights) in weights.chunks_exact(len * N * V::LANES).enumerate() {
+                    let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
+                    for (row, corner) in rows.iter_mut().zip(corners) {
+                        *row = &x.data[(corner + dy * x.width) * inputs..][..len];
+                    }
+                    multiply(&rows, weights, &mut sums);
+                }
             } else if gathering {
                 let mut to = gathered.chunks_exact_mut(kernel * inputs);
                 for (m, dy) in (0..ROWS).flat_map(|m| (0..kernel).map(move |dy| (m, dy))) {
@@ -352,31 +435,10 @@ impl Work for ByChannel<'_> {
     #[inline(always)]
     fn run<V: Vector, const ROWS: usize>(self) {
         let mut task = self.0;
-        let conv = task.conv;
-        let ConvShape { outputs, kernel, .. } = conv.shape;
-        // By columns of channels, so that what a strip sees stays in the first cache.
-        let mut rows: Vec<[&[f32]; TILE]> = Vec::with_capacity(kernel * kernel * STRIP);
-        let places = task.places();
-        for strip in (0..places).step_by(STRIP * TILE) {
-            rows.clear();
-            let tiles = (strip..places.min(strip + STRIP * TILE)).step_by(TILE);
-            for start in tiles.clone() {
-                task.see(start, &mut rows);
-            }
-            for column in (0..outputs).step_by(COLUMN) {
-                for (start, rows) in tiles.clone().zip(rows.chunks_exact(kernel * kernel)) {
-                    let (mut channel, end) = (column, outputs.min(column + COLUMN));
-                    while channel < end {
-                        let left = (end - channel).div_ceil(V::LANES);
-                        channel += V::LANES
-                            * match left {
-                                4.. if V::LANES == 16 => task.channels::<V, 4>(rows, start, channel),
-                                2.. => task.channels::<V, 2>(rows, start, channel),
-                                _ => task.channels::<V, 1>(rows, start, channel),
-                            };
-                    }
-                }
-            }
+        match task.conv.shape.kernel {
+            3 => task.by_channel::<V, 3>(),
+            5 => task.by_channel::<V, 5>(),
+            _ => task.by_channel::<V, 0>(),
         }
     }
 }

@@ -232,6 +232,49 @@ pub(super) fn multiply_channels<V: Vector, const TILE: usize, const N: usize>(
     *sums = total;
 }
 
+/// The same for `TILE` places whose kernels of `K`×`K` all lie inside the map.
+///
+/// `first` is where in the map's floats the first place's kernel begins; `across` and `down` lead from tap to tap, `next` from
+/// place to place.
+#[inline(always)]
+pub(super) fn multiply_inside<V: Vector, const TILE: usize, const N: usize, const K: usize>(
+    map: &[f32],
+    Steps { first, across, down, next }: Steps,
+    weights: &[f32],
+    stride: usize,
+    channel: usize,
+    sums: &mut [[V; N]; TILE],
+) {
+    let end = channel + N * V::LANES;
+    assert!(end <= stride && weights.len() >= K * K * stride, "weights for every tap and channel");
+    let last = first + (K - 1) * (across + down) + (TILE - 1) * next;
+    assert!(map.len() >= last + end, "all taps inside the map");
+    let mut total = *sums;
+    for dy in 0..K {
+        for dx in 0..K {
+            let weights = load_all::<V, N>(&weights[(dy * K + dx) * stride + channel..]);
+            for t in 0..TILE {
+                for n in 0..N {
+                    let from = first + dy * down + dx * across + t * next + channel + n * V::LANES;
+                    // SAFETY: the second assertion: this is no further on than the last vector of the last tap and place.
+                    let value = unsafe { V::read(map.as_ptr().add(from)) };
+                    total[t][n] = value.mul_add(weights[n], total[t][n]);
+                }
+            }
+        }
+    }
+    *sums = total;
+}
+
+/// Ways through a map, in floats; see [`multiply_inside`].
+#[derive(Clone, Copy)]
+pub(super) struct Steps {
+    pub(super) first: usize,
+    pub(super) across: usize,
+    pub(super) down: usize,
+    pub(super) next: usize,
+}
+
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 use plain::Narrow;
 
