@@ -23,13 +23,13 @@ const PIECE: usize = 384 << 10;
 /// A convolution as the engine keeps it.
 #[derive(Debug)]
 pub(super) struct Packed {
-    shape: ConvShape,
-    width: Width,
+    pub(super) shape: ConvShape,
+    pub(super) width: Width,
     /// Of each panel of two vectors of outputs, one for the rest: `[kernel, kernel, inputs, outputs of the panel]`.
     /// Of each channel by itself: `[kernel, kernel, channels to the stride]`.
-    weights: Floats,
+    pub(super) weights: Floats,
     /// To the stride.
-    bias: Floats,
+    pub(super) bias: Floats,
     /// What lies outside the picture.
     zeros: Floats,
 }
@@ -87,7 +87,7 @@ impl Packed {
             let first = index * piece;
             let add = add.map(|add| &add.data[first * stride..][..out.len()]);
             let corners = if self.is_pointwise() { Vec::new() } else { self.corners(size, first, out.len() / stride) };
-            let task = Task { conv: self, x, corners, add, activation, first, stride, out };
+            let task = Task { conv: self, x, corners, first, sink: Sink { add, activation, stride, out } };
             if self.shape.groups > 1 {
                 dispatch(self.width, ByChannel(task));
             } else {
@@ -97,7 +97,7 @@ impl Packed {
     }
 
     /// Whether each place of the result looks at the same place of the map alone.
-    fn is_pointwise(&self) -> bool {
+    pub(super) fn is_pointwise(&self) -> bool {
         (self.shape.kernel, self.shape.stride, self.shape.groups) == (1, 1, 1)
     }
 
@@ -119,7 +119,7 @@ impl Packed {
 }
 
 /// First output and number of outputs of each panel.
-fn panels(outputs: usize, width: Width) -> impl Iterator<Item = (usize, usize)> {
+pub(super) fn panels(outputs: usize, width: Width) -> impl Iterator<Item = (usize, usize)> {
     let lanes = width.lanes();
     (0..outputs).step_by(2 * lanes).map(move |first| (first, if outputs - first > lanes { 2 * lanes } else { lanes }))
 }
@@ -138,23 +138,21 @@ pub(super) struct Task<'a> {
     x: &'a Map,
     /// One for each place, but for pointwise convolutions.
     corners: Vec<Corner>,
-    add: Option<&'a [f32]>,
-    activation: Activation,
-    /// The piece's first place, its stride and where it goes.
+    /// The piece's first place.
     first: usize,
-    stride: usize,
-    out: &'a mut [f32],
+    sink: Sink<'a>,
 }
 
 impl<'a> Task<'a> {
     /// All of a pointwise convolution's result, at that stride, without activation.
     pub(super) fn pointwise(conv: &'a Packed, x: &'a Map, stride: usize, out: &'a mut [f32]) -> Self {
         debug_assert!(conv.is_pointwise());
-        Self { conv, x, corners: Vec::new(), add: None, activation: Activation::Identity, first: 0, stride, out }
+        let sink = Sink { add: None, activation: Activation::Identity, stride, out };
+        Self { conv, x, corners: Vec::new(), first: 0, sink }
     }
 
     fn places(&self) -> usize {
-        self.out.len() / self.stride
+        self.sink.out.len() / self.sink.stride
     }
 
     /// What the tap at row `dy` and column `dx` of the kernel sees at a place of the piece; `None` outside.
@@ -170,7 +168,7 @@ impl<'a> Task<'a> {
 
     /// Where the kernel begins for the first of a tile of places side by side that see nothing but the map: its place there.
     #[inline(always)]
-    fn side_by_side(&self, start: usize) -> Option<usize> {
+    fn whole(&self, start: usize) -> Option<usize> {
         let ConvShape { kernel, stride, dilation, .. } = self.conv.shape;
         let last = start + TILE - 1;
         let Corner { picture, y, x } = self.corners[start];
@@ -226,17 +224,28 @@ impl<'a> Task<'a> {
             to.iter_mut().zip(seen).for_each(|(to, from)| *to = *from);
         }
     }
+}
 
-    /// Finishes the first `count` of `sums` and writes them to the places from `place` on, channels from `channel` on.
+/// Where results go, and what is done to them before.
+pub(super) struct Sink<'a> {
+    pub(super) add: Option<&'a [f32]>,
+    pub(super) activation: Activation,
+    /// Floats from place to place.
+    pub(super) stride: usize,
+    pub(super) out: &'a mut [f32],
+}
+
+impl Sink<'_> {
+    /// Finishes the first `count` of `sums` and writes them to `places`, channels from `channel` on.
     #[inline(always)]
-    fn finish<V: Vector, const ROWS: usize, const N: usize>(
+    pub(super) fn finish<V: Vector, const ROWS: usize, const N: usize>(
         &mut self,
-        place: usize,
+        places: [usize; ROWS],
         count: usize,
         channel: usize,
         mut sums: [[V; N]; ROWS],
     ) {
-        let at = |m: usize, n: usize| (place + m) * self.stride + channel + n * V::LANES;
+        let at = |m: usize, n: usize| places[m] * self.stride + channel + n * V::LANES;
         // Loops over all rows, so that they are unrolled and the sums stay in registers.
         if let Some(add) = self.add {
             for m in 0..ROWS {
@@ -268,6 +277,16 @@ impl<'a> Task<'a> {
     }
 }
 
+/// That many places, one after the other.
+#[inline(always)]
+pub(super) fn side_by_side<const ROWS: usize>(start: usize) -> [usize; ROWS] {
+    let mut places = [start; ROWS];
+    for (m, place) in places.iter_mut().enumerate() {
+        *place += m;
+    }
+    places
+}
+
 /// How a tile of places sees the map.
 enum Tile {
     /// Side by side, all of it inside, from this place of the map on.
@@ -286,13 +305,13 @@ impl Task<'_> {
         start: usize,
         channel: usize,
     ) -> usize {
-        let Self { conv, x, stride, .. } = *self;
+        let (conv, x, stride) = (self.conv, self.x, self.sink.stride);
         let mut sums = [load_all::<V, N>(&conv.bias[channel..]); TILE];
         match *tile {
             Tile::Inside(first) => {
                 let across = conv.shape.dilation * x.stride;
                 let steps = Steps {
-                    first: first * x.stride,
+                    first: first * x.stride + channel,
                     across,
                     down: x.width * across,
                     next: conv.shape.stride * x.stride,
@@ -304,7 +323,7 @@ impl Task<'_> {
                 multiply_channels(&rows[first..first + taps], &conv.weights, stride, channel, &mut sums);
             }
         }
-        self.finish(start, TILE.min(self.places() - start), channel, sums);
+        self.sink.finish(side_by_side(start), TILE.min(self.places() - start), channel, sums);
         N
     }
 
@@ -319,7 +338,7 @@ impl Task<'_> {
             tiles.clear();
             rows.clear();
             for start in (strip..places.min(strip + STRIP * TILE)).step_by(TILE) {
-                let inside = if K == 0 { None } else { self.side_by_side(start) };
+                let inside = if K == 0 { None } else { self.whole(start) };
                 tiles.push(inside.map_or(Tile::ByTap(rows.len()), Tile::Inside));
                 if inside.is_none() {
                     self.see(start, &mut rows);
@@ -423,7 +442,7 @@ impl Task<'_> {
                     }
                 }
             }
-            self.finish(start, ROWS.min(last + 1 - start), channel, sums);
+            self.sink.finish(side_by_side(start), ROWS.min(last + 1 - start), channel, sums);
         }
     }
 }

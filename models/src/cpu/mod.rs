@@ -10,6 +10,7 @@
 
 mod activation;
 mod conv;
+mod joined;
 mod map;
 mod ops;
 mod simd;
@@ -22,6 +23,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::net::{Activation, Batch, Conv, Graph, Op, Values};
 use conv::Packed;
+use joined::Joined;
 use map::Floats;
 pub(crate) use map::Map;
 pub(crate) use simd::Width;
@@ -32,6 +34,7 @@ use winograd::Winograd;
 enum Layer {
     Plain(Packed),
     Winograd(Winograd),
+    Joined(Box<Joined>),
 }
 
 impl Layer {
@@ -43,11 +46,24 @@ impl Layer {
         }
     }
 
+    /// Whether two layers, one behind the other, are done together.
+    fn suit(first: &Self, second: &Self) -> bool {
+        matches!((first, second), (Self::Plain(first), Self::Plain(second)) if Joined::suits(first, second))
+    }
+
+    fn join(first: Self, activation: Activation, second: Self) -> Self {
+        match (first, second) {
+            (Self::Plain(first), Self::Plain(second)) => Self::Joined(Box::new(Joined { first, activation, second })),
+            (_, second) => unreachable!("they do not suit: {second:?}"),
+        }
+    }
+
     /// `[height, width]` of the result for a map.
     fn size(&self, x: &Map) -> [usize; 2] {
         match self {
             Self::Plain(conv) => conv.size(x),
             Self::Winograd(_) => [x.height, x.width],
+            Self::Joined(pair) => pair.second.size(x),
         }
     }
 
@@ -56,14 +72,16 @@ impl Layer {
         match self {
             Self::Plain(conv) => conv.outputs(),
             Self::Winograd(conv) => conv.outputs(),
+            Self::Joined(pair) => pair.second.outputs(),
         }
     }
 
     /// `activation(conv(x) + add)` into `to`, which has the result's size.
-    fn run(&self, x: &Map, add: Option<&Map>, activation: Activation, to: &mut Map) {
+    fn run(&self, engine: &Engine, x: &Map, add: Option<&Map>, activation: Activation, to: &mut Map) {
         match self {
             Self::Plain(conv) => conv.run(x, add, activation, to),
             Self::Winograd(conv) => conv.run(x, add, activation, to),
+            Self::Joined(pair) => pair.run(engine, x, add, activation, to),
         }
     }
 }
@@ -79,7 +97,8 @@ pub(crate) struct Engine {
 impl Engine {
     /// Lays out the weights for vectors of this width.
     pub(crate) fn new(graph: &Graph, width: Width) -> Self {
-        Self { graph: graph.map(|conv| Layer::new(conv, width)), free: Mutex::default() }
+        let graph = graph.map(|conv| Layer::new(conv, width)).joined(Layer::suit, Layer::join);
+        Self { graph, free: Mutex::default() }
     }
 
     /// The outputs for a batch.
@@ -120,7 +139,7 @@ impl Engine {
             Op::Conv { x, conv, add, activation } => {
                 let x = &values[*x];
                 let mut to = self.map(x.batch, conv.size(x), conv.outputs());
-                conv.run(x, add.map(|add| &values[add]), *activation, &mut to);
+                conv.run(self, x, add.map(|add| &values[add]), *activation, &mut to);
                 to
             }
             Op::MaxPool { x, kernel } => {
@@ -182,8 +201,13 @@ impl Engine {
         memory.filter(|memory| memory.len() >= len).unwrap_or_else(|| Floats::zeros(len))
     }
 
+    /// Keeps memory that [`Self::take`] gave.
+    fn keep(&self, memory: Floats) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+    }
+
     /// Keeps a map's memory for the next one.
     pub(crate) fn put_back(&self, map: Map) {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(map.data);
+        self.keep(map.data);
     }
 }

@@ -234,7 +234,7 @@ pub(super) fn multiply_channels<V: Vector, const TILE: usize, const N: usize>(
 
 /// The same for `TILE` places whose kernels of `K`×`K` all lie inside the map.
 ///
-/// `first` is where in the map's floats the first place's kernel begins; `across` and `down` lead from tap to tap, `next` from
+/// `first` is where in the map's floats the channel lies that the first place's kernel begins with; `across` and `down` lead from tap to tap, `next` from
 /// place to place.
 #[inline(always)]
 pub(super) fn multiply_inside<V: Vector, const TILE: usize, const N: usize, const K: usize>(
@@ -248,14 +248,14 @@ pub(super) fn multiply_inside<V: Vector, const TILE: usize, const N: usize, cons
     let end = channel + N * V::LANES;
     assert!(end <= stride && weights.len() >= K * K * stride, "weights for every tap and channel");
     let last = first + (K - 1) * (across + down) + (TILE - 1) * next;
-    assert!(map.len() >= last + end, "all taps inside the map");
+    assert!(map.len() >= last + N * V::LANES, "all taps inside the map");
     let mut total = *sums;
     for dy in 0..K {
         for dx in 0..K {
             let weights = load_all::<V, N>(&weights[(dy * K + dx) * stride + channel..]);
             for t in 0..TILE {
                 for n in 0..N {
-                    let from = first + dy * down + dx * across + t * next + channel + n * V::LANES;
+                    let from = first + dy * down + dx * across + t * next + n * V::LANES;
                     // SAFETY: the second assertion: this is no further on than the last vector of the last tap and place.
                     let value = unsafe { V::read(map.as_ptr().add(from)) };
                     total[t][n] = value.mul_add(weights[n], total[t][n]);

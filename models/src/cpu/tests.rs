@@ -2,7 +2,7 @@
 
 use rayon::ThreadPoolBuilder;
 
-use super::{Engine, Width, winograd::Winograd};
+use super::{Engine, Layer, Width, winograd::Winograd};
 use crate::{
     net::{Activation, Batch, Conv, Graph},
     weights::ConvShape,
@@ -122,6 +122,39 @@ fn convolutions_are_sums() {
                 let y = graph.conv(x, conv.clone(), Activation::Relu6);
                 let outputs = Engine::new(&graph.with_outputs(vec![x, y]), width).run(&input);
                 assert_close(&outputs[1].values, &reference(&outputs[0], &conv, None, Activation::Relu6));
+            }
+        }
+    }
+}
+
+#[test]
+fn pairs_are_what_each_is_by_itself() {
+    let depthwise = |kernel, stride, dilation| ConvShape::depthwise(70, kernel, stride, dilation);
+    let shapes = [depthwise(3, 1, 1), depthwise(3, 2, 1), depthwise(5, 1, 1), depthwise(5, 2, 1), depthwise(5, 1, 2)];
+    for width in Width::all() {
+        // The last has several bands.
+        for input in [batch([1, 3, 1, 1]), batch([2, 3, 13, 9]), batch([2, 3, 90, 151])] {
+            for shape in shapes {
+                let outputs = |shown: bool| {
+                    let mut graph = Graph::new();
+                    let first = graph.conv(Graph::INPUT, conv(ConvShape::pointwise(3, 70), 5), Activation::HardSwish);
+                    let beside = ConvShape { kernel: 3, stride: shape.stride, ..ConvShape::pointwise(3, 70) };
+                    let beside = graph.conv(Graph::INPUT, conv(beside, 7), Activation::Identity);
+                    let second = graph.conv_add(first, conv(shape, 11), beside, Activation::Relu6);
+                    // What is an output is there by itself.
+                    let outputs = if shown { vec![second, first] } else { vec![second] };
+                    let engine = Engine::new(&graph.with_outputs(outputs), width);
+                    let mut pairs = 0;
+                    engine.graph.map(|layer| pairs += usize::from(matches!(layer, Layer::Joined(_))));
+                    assert_eq!(pairs, usize::from(!shown));
+                    let run = |threads: usize| {
+                        let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("a few threads");
+                        pool.install(|| engine.run(&input)).swap_remove(0)
+                    };
+                    [run(1), run(3)]
+                };
+                let (pair, apart) = (outputs(false), outputs(true));
+                assert!(pair == apart, "{shape:?}, {:?}, {width:?}", input.shape);
             }
         }
     }

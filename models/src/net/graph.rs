@@ -81,6 +81,18 @@ impl<C> Op<C> {
             Self::Concat(parts) => parts.clone(),
         }
     }
+
+    fn operands_mut(&mut self) -> Vec<&mut Value> {
+        match self {
+            Self::Input => Vec::new(),
+            Self::Conv { x, add, .. } => std::iter::once(x).chain(add).collect(),
+            Self::MaxPool { x, .. } | Self::Mean(x) => vec![x],
+            Self::Scale { x, by: other } | Self::Resize { x, like: other } | Self::Repeat { x, like: other } => {
+                vec![x, other]
+            }
+            Self::Concat(parts) => parts.iter_mut().collect(),
+        }
+    }
 }
 
 /// Operations in an order in which they can be done.
@@ -186,6 +198,45 @@ impl<C> Graph<C> {
             Op::Repeat { x, like } => Op::Repeat { x: *x, like: *like },
         });
         Graph { ops: ops.collect(), channels: self.channels.clone(), outputs: self.outputs.clone() }
+    }
+
+    /// The same with pairs of convolutions as one: those that suit, of which the first is there for the second only.
+    /// `join` gets the first, what is done to its numbers, and the second.
+    pub(crate) fn joined(self, suits: impl Fn(&C, &C) -> bool, join: impl Fn(C, Activation, C) -> C) -> Self {
+        let mut uses = vec![0; self.ops.len()];
+        let needed = self.ops.iter().flat_map(Op::operands).chain(self.outputs.iter().copied());
+        needed.for_each(|value| uses[value.0] += 1);
+        // Of each second one, the number of the first.
+        let firsts: Vec<Option<usize>> = (self.ops.iter())
+            .map(|op| match op {
+                Op::Conv { x, conv, .. } if uses[x.0] == 1 => match &self.ops[x.0] {
+                    Op::Conv { conv: first, add: None, .. } => suits(first, conv).then_some(x.0),
+                    _ => None,
+                },
+                _ => None,
+            })
+            .collect();
+        let mut gone = vec![false; self.ops.len()];
+        firsts.iter().flatten().for_each(|&first| gone[first] = true);
+        let left: Vec<usize> =
+            gone.iter().scan(0, |left, gone| Some(std::mem::replace(left, *left + usize::from(!gone)))).collect();
+        let mut ops: Vec<Option<Op<C>>> = self.ops.into_iter().map(Some).collect();
+        let mut graph = Self { ops: Vec::new(), channels: Vec::new(), outputs: self.outputs };
+        for (i, channels) in self.channels.into_iter().enumerate().filter(|&(i, _)| !gone[i]) {
+            let first = firsts[i].and_then(|first| ops[first].take());
+            let mut op = match (first, ops[i].take().expect("each is taken once")) {
+                (
+                    Some(Op::Conv { x, conv: first, activation: between, .. }),
+                    Op::Conv { conv, add, activation, .. },
+                ) => Op::Conv { x, conv: join(first, between, conv), add, activation },
+                (_, op) => op,
+            };
+            op.operands_mut().into_iter().for_each(|value| value.0 = left[value.0]);
+            graph.ops.push(op);
+            graph.channels.push(channels);
+        }
+        graph.outputs.iter_mut().for_each(|value| value.0 = left[value.0]);
+        graph
     }
 
     /// Does the operations one after the other and gives the outputs. `run(op, values)` does one on the values there

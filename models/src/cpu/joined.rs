@@ -1,0 +1,238 @@
+//! A pointwise convolution and, behind it, one of each channel by itself, done together: the map between the two, the
+//! largest of its surroundings, is made a block of channels and a band of rows at a time and never leaves the cache.
+
+use super::{
+    Engine,
+    conv::{Packed, Sink, panels, side_by_side},
+    map::{Floats, Map},
+    simd::{Steps, Vector, Work, dispatch, load_all, multiply, multiply_inside},
+    threads,
+};
+use crate::{net::Activation, weights::ConvShape};
+
+/// Channels of a block: whole panels of any width.
+const BLOCK: usize = 32;
+/// Most places that the second convolution does at once.
+const TILE: usize = 8;
+/// Bytes of a band of the map between: it stays in the second cache.
+const BAND: usize = 448 << 10;
+/// A band sees rows of its neighbours. Where that makes more rows than so many quarters of what there are, each
+/// convolution is done for itself.
+const QUARTERS: usize = 5;
+
+/// The two.
+#[derive(Debug)]
+pub(super) struct Joined {
+    pub(super) first: Packed,
+    /// Of the first.
+    pub(super) activation: Activation,
+    pub(super) second: Packed,
+}
+
+impl Joined {
+    /// Whether two convolutions can be joined.
+    pub(super) fn suits(first: &Packed, second: &Packed) -> bool {
+        first.is_pointwise() && second.shape.groups > 1 && matches!(second.shape.kernel, 3 | 5)
+    }
+
+    /// `activation(second(first(x)) + add)` into `to`, which has the result's size.
+    pub(super) fn run(&self, engine: &Engine, x: &Map, add: Option<&Map>, activation: Activation, to: &mut Map) {
+        let Some(rows) = self.rows(x, to) else {
+            let mut between = engine.map(x.batch, [x.height, x.width], self.first.outputs());
+            self.first.run(x, None, self.activation, &mut between);
+            self.second.run(&between, add, activation, to);
+            return engine.put_back(between);
+        };
+        let (wide, row, picture) = (self.wide(x), to.width * to.stride, to.height * to.width * to.stride);
+        for index in 0..x.batch {
+            let add = add.map(|add| &add.data[index * picture..][..picture]);
+            threads::pieces(&mut to.data[index * picture..][..picture], rows * row, |band, out| {
+                let below = self.seen(out.len() / row);
+                // What the last tile sees beyond the last row is not used.
+                let mut between = engine.take((below * wide + TILE * self.second.shape.stride) * BLOCK);
+                dispatch(
+                    self.first.width,
+                    Band {
+                        joined: self,
+                        x,
+                        picture: index,
+                        top: (band * rows * self.second.shape.stride) as isize - self.second.shape.padding() as isize,
+                        below,
+                        wide,
+                        between: &mut between,
+                        width: to.width,
+                        sink: Sink {
+                            add: add.map(|add| &add[band * rows * row..][..out.len()]),
+                            activation,
+                            stride: to.stride,
+                            out,
+                        },
+                    },
+                );
+                engine.keep(between);
+            });
+        }
+    }
+
+    /// Rows of the map between that so many rows of the result see.
+    fn seen(&self, rows: usize) -> usize {
+        let ConvShape { kernel, stride, dilation, .. } = self.second.shape;
+        (rows - 1) * stride + (kernel - 1) * dilation + 1
+    }
+
+    /// Places of a row of the map between, with its margins.
+    fn wide(&self, x: &Map) -> usize {
+        x.width + 2 * self.second.shape.padding()
+    }
+
+    /// Rows of the result in a band; `None` where bands would do too much twice.
+    fn rows(&self, x: &Map, to: &Map) -> Option<usize> {
+        let fitting = BAND / size_of::<f32>() / BLOCK / self.wide(x);
+        let rows = fitting.checked_sub(self.seen(1))? / self.second.shape.stride + 1;
+        let rows = rows.min(to.height.div_ceil(threads::count()));
+        let bands = to.height.div_ceil(rows);
+        // As large as each other.
+        let rows = to.height.div_ceil(bands);
+        (4 * bands * self.seen(rows) <= QUARTERS * self.seen(to.height)).then_some(rows)
+    }
+}
+
+/// Some rows of the result.
+struct Band<'a> {
+    joined: &'a Joined,
+    x: &'a Map,
+    picture: usize,
+    /// The row of the map between that the band sees first, and how many it sees.
+    top: isize,
+    below: usize,
+    wide: usize,
+    /// `[below, wide, BLOCK]` and a rest that is read and not used.
+    between: &'a mut Floats,
+    /// Of the result.
+    width: usize,
+    sink: Sink<'a>,
+}
+
+impl Work for Band<'_> {
+    #[inline(always)]
+    fn run<V: Vector, const ROWS: usize>(mut self) {
+        self.margins();
+        let outputs = self.joined.second.outputs();
+        for block in (0..outputs).step_by(BLOCK) {
+            for (channel, len) in panels(outputs.min(block + BLOCK) - block, self.joined.first.width) {
+                if len > V::LANES {
+                    self.expand::<V, ROWS, 2>(block, channel);
+                } else {
+                    self.expand::<V, ROWS, 1>(block, channel);
+                }
+            }
+            // As many places as there are registers for.
+            match (self.joined.second.shape.kernel, V::LANES) {
+                (3, 16) => self.by_channel::<V, TILE, 3>(block),
+                (3, _) => self.by_channel::<V, { TILE / 2 }, 3>(block),
+                (_, 16) => self.by_channel::<V, TILE, 5>(block),
+                _ => self.by_channel::<V, { TILE / 2 }, 5>(block),
+            }
+        }
+    }
+}
+
+impl Band<'_> {
+    /// The rows of the map between that lie inside, of those that the band sees.
+    fn inside(&self) -> std::ops::Range<usize> {
+        let row = |row: isize| (row - self.top) as usize;
+        row(self.top.max(0))..row((self.top + self.below as isize).min(self.x.height as isize))
+    }
+
+    /// Sets what lies outside to zero. No block writes there.
+    fn margins(&mut self) {
+        let padding = self.joined.second.shape.padding() * BLOCK;
+        let inside = self.inside();
+        for (y, row) in self.between.chunks_exact_mut(self.wide * BLOCK).take(self.below).enumerate() {
+            if inside.contains(&y) {
+                let end = row.len() - padding;
+                row[..padding].fill(0.0);
+                row[end..].fill(0.0);
+            } else {
+                row.fill(0.0);
+            }
+        }
+    }
+
+    /// The first convolution: channels from `block + channel` on to `channel` of the map between.
+    #[inline(always)]
+    fn expand<V: Vector, const ROWS: usize, const N: usize>(&mut self, block: usize, channel: usize) {
+        let (conv, x, inside) = (&self.joined.first, self.x, self.inside());
+        let margin = self.joined.second.shape.padding();
+        let first = (self.picture * x.height + (self.top + inside.start as isize) as usize) * x.width;
+        let count = inside.len() * x.width;
+        let depth = conv.shape.inputs;
+        let weights = &conv.weights[depth * (block + channel)..][..depth * N * V::LANES];
+        let bias = load_all::<V, N>(&conv.bias[block + channel..]);
+        let mut sink = Sink {
+            add: None,
+            activation: self.joined.activation,
+            stride: BLOCK,
+            out: &mut self.between[(inside.start * self.wide + margin) * BLOCK..],
+        };
+        let mut column = 0;
+        let mut skipped = 0;
+        for start in (0..count).step_by(ROWS) {
+            let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
+            let mut places = side_by_side(start);
+            for (m, (row, place)) in rows.iter_mut().zip(&mut places).enumerate() {
+                *row = x.at(first + (start + m).min(count - 1));
+                *place += skipped;
+                column += 1;
+                if column == x.width {
+                    (column, skipped) = (0, skipped + 2 * margin);
+                }
+            }
+            let mut sums = [bias; ROWS];
+            multiply(&rows, weights, &mut sums);
+            sink.finish(places, ROWS.min(count - start), channel, sums);
+        }
+    }
+
+    /// The second convolution, of a block of channels, with a kernel of `K`×`K`.
+    #[inline(always)]
+    fn by_channel<V: Vector, const T: usize, const K: usize>(&mut self, block: usize) {
+        let end = self.joined.second.outputs().min(block + BLOCK);
+        let width = self.width;
+        let rows = self.sink.out.len() / self.sink.stride / width;
+        for (y, x) in (0..rows).flat_map(|y| (0..width).step_by(T).map(move |x| (y, x))) {
+            let mut channel = block;
+            while channel < end {
+                channel += V::LANES
+                    * if end - channel > V::LANES {
+                        self.tile::<V, T, 2, K>((x, y), block, channel)
+                    } else {
+                        self.tile::<V, T, 1, K>((x, y), block, channel)
+                    };
+            }
+        }
+    }
+
+    /// `N` vectors of channels at a tile of `T` places; gives `N`.
+    #[inline(always)]
+    fn tile<V: Vector, const T: usize, const N: usize, const K: usize>(
+        &mut self,
+        (x, y): (usize, usize),
+        block: usize,
+        channel: usize,
+    ) -> usize {
+        let conv = &self.joined.second;
+        let ConvShape { stride, dilation, .. } = conv.shape;
+        let steps = Steps {
+            first: (y * self.wide + x) * stride * BLOCK + channel - block,
+            across: dilation * BLOCK,
+            down: dilation * self.wide * BLOCK,
+            next: stride * BLOCK,
+        };
+        let mut sums = [load_all::<V, N>(&conv.bias[channel..]); T];
+        multiply_inside::<V, T, N, K>(self.between, steps, &conv.weights, self.sink.stride, channel, &mut sums);
+        let places = side_by_side(y * self.width + x);
+        self.sink.finish(places, T.min(self.width - x), channel, sums);
+        N
+    }
+}
