@@ -253,12 +253,12 @@ pub(super) fn multiply_inside<V: Vector, const TILE: usize, const N: usize, cons
     for dy in 0..K {
         for dx in 0..K {
             let weights = load_all::<V, N>(&weights[(dy * K + dx) * stride + channel..]);
-            for t in 0..TILE {
-                for n in 0..N {
+            for (t, total) in total.iter_mut().enumerate() {
+                for (n, total) in total.iter_mut().enumerate() {
                     let from = first + dy * down + dx * across + t * next + n * V::LANES;
                     // SAFETY: the second assertion: this is no further on than the last vector of the last tap and place.
                     let value = unsafe { V::read(map.as_ptr().add(from)) };
-                    total[t][n] = value.mul_add(weights[n], total[t][n]);
+                    *total = value.mul_add(weights[n], *total);
                 }
             }
         }
