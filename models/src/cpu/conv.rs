@@ -166,19 +166,25 @@ impl<'a> Task<'a> {
         Some(&map.data[at * map.stride..][..map.stride])
     }
 
-    /// Where the kernel begins for the first of a tile of places side by side that see nothing but the map: its place there.
+    /// The place of the map under a kernel's first tap, where all of its taps are inside.
+    #[inline(always)]
+    fn uncut(&self, Corner { picture, y, x }: Corner) -> Option<usize> {
+        let ConvShape { kernel, dilation, .. } = self.conv.shape;
+        let reach = ((kernel - 1) * dilation) as isize;
+        let first = picture * self.x.height * self.x.width;
+        self.x.inside(first, y + reach, x + reach)?;
+        self.x.inside(first, y, x)
+    }
+
+    /// The place of the map under the first tap for the first of a tile of places side by side that see nothing but the map.
     #[inline(always)]
     fn whole(&self, start: usize) -> Option<usize> {
-        let ConvShape { kernel, stride, dilation, .. } = self.conv.shape;
-        let last = start + TILE - 1;
-        let Corner { picture, y, x } = self.corners[start];
-        let reach = (kernel - 1) * dilation;
-        let (below, right) = (y + reach as isize, x + ((TILE - 1) * stride) as isize);
-        let along = last < self.places() && self.corners[last].x == right;
-        let first = picture * self.x.height * self.x.width;
-        (along && self.x.inside(first, below, right + reach as isize).is_some())
-            .then(|| self.x.inside(first, y, x))
-            .flatten()
+        let (corner, last) = (self.corners[start], *self.corners.get(start + TILE - 1)?);
+        if last.x != corner.x + ((TILE - 1) * self.conv.shape.stride) as isize {
+            return None;
+        }
+        self.uncut(last)?;
+        self.uncut(corner)
     }
 
     /// What each tap of the kernel sees at a tile of places.
@@ -199,17 +205,12 @@ impl<'a> Task<'a> {
     /// kernel sees lies in one piece.
     #[inline(always)]
     fn inside<const ROWS: usize>(&self, start: usize) -> Option<[usize; ROWS]> {
-        let ConvShape { inputs, kernel, dilation, .. } = self.conv.shape;
-        if self.x.stride != inputs || dilation != 1 {
+        if self.x.stride != self.conv.shape.inputs || self.conv.shape.dilation != 1 {
             return None;
         }
-        let reach = (kernel - 1) as isize;
         let mut corners = [0; ROWS];
         for (m, corner) in corners.iter_mut().enumerate() {
-            let Corner { picture, y, x } = *self.corners.get(start + m)?;
-            let first = picture * self.x.height * self.x.width;
-            self.x.inside(first, y + reach, x + reach)?;
-            *corner = self.x.inside(first, y, x)?;
+            *corner = self.uncut(*self.corners.get(start + m)?)?;
         }
         Some(corners)
     }
@@ -309,13 +310,7 @@ impl Task<'_> {
         let mut sums = [load_all::<V, N>(&conv.bias[channel..]); TILE];
         match *tile {
             Tile::Inside(first) => {
-                let across = conv.shape.dilation * x.stride;
-                let steps = Steps {
-                    first: first * x.stride + channel,
-                    across,
-                    down: x.width * across,
-                    next: conv.shape.stride * x.stride,
-                };
+                let steps = Steps::of(conv.shape, x.width, x.stride, first * x.stride + channel);
                 multiply_inside::<V, TILE, N, K>(&x.data, steps, &conv.weights, stride, channel, &mut sums);
             }
             Tile::ByTap(first) => {

@@ -222,13 +222,8 @@ impl Band<'_> {
         channel: usize,
     ) -> usize {
         let conv = &self.joined.second;
-        let ConvShape { stride, dilation, .. } = conv.shape;
-        let steps = Steps {
-            first: (y * self.wide + x) * stride * BLOCK + channel - block,
-            across: dilation * BLOCK,
-            down: dilation * self.wide * BLOCK,
-            next: stride * BLOCK,
-        };
+        let first = (y * self.wide + x) * conv.shape.stride * BLOCK + channel - block;
+        let steps = Steps::of(conv.shape, self.wide, BLOCK, first);
         let mut sums = [load_all::<V, N>(&conv.bias[channel..]); T];
         multiply_inside::<V, T, N, K>(self.between, steps, &conv.weights, self.sink.stride, channel, &mut sums);
         let places = side_by_side(y * self.width + x);

@@ -9,6 +9,8 @@
 #[cfg(target_arch = "x86_64")]
 use steadymask_core::simd::{self as core_simd, Level};
 
+use crate::weights::ConvShape;
+
 /// Which vectors are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
@@ -234,8 +236,8 @@ pub(super) fn multiply_channels<V: Vector, const TILE: usize, const N: usize>(
 
 /// The same for `TILE` places whose kernels of `K`×`K` all lie inside the map.
 ///
-/// `first` is where in the map's floats the channel lies that the first place's kernel begins with; `across` and `down` lead from tap to tap, `next` from
-/// place to place.
+/// `first` is where in the map's floats the channel lies that the first place's kernel begins with; `across` and `down`
+/// lead from tap to tap, `next` from place to place.
 #[inline(always)]
 pub(super) fn multiply_inside<V: Vector, const TILE: usize, const N: usize, const K: usize>(
     map: &[f32],
@@ -269,10 +271,19 @@ pub(super) fn multiply_inside<V: Vector, const TILE: usize, const N: usize, cons
 /// Ways through a map, in floats; see [`multiply_inside`].
 #[derive(Clone, Copy)]
 pub(super) struct Steps {
-    pub(super) first: usize,
-    pub(super) across: usize,
-    pub(super) down: usize,
-    pub(super) next: usize,
+    first: usize,
+    across: usize,
+    down: usize,
+    next: usize,
+}
+
+impl Steps {
+    /// Of a convolution on a map with rows of `width` places, each `place` floats from the next.
+    #[inline(always)]
+    pub(super) fn of(shape: ConvShape, width: usize, place: usize, first: usize) -> Self {
+        let across = shape.dilation * place;
+        Self { first, across, down: width * across, next: shape.stride * place }
+    }
 }
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
