@@ -86,8 +86,8 @@ export async function serve() {
 // ---------------------------------------------------------------------------------------------------------------
 // The browser
 
-/** Chromium, with WebGPU on its software adapter. */
-export function launch() {
+/** Chromium, with WebGPU on its software adapter, or on what the machine has. */
+export function launch({ software = true } = {}) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -99,7 +99,7 @@ export function launch() {
       '--disable-component-update',
       '--disable-sync',
       '--enable-unsafe-webgpu',
-      '--use-webgpu-adapter=swiftshader',
+      ...(software ? ['--use-webgpu-adapter=swiftshader'] : ['--enable-features=Vulkan', '--ignore-gpu-blocklist']),
     ],
   });
 }

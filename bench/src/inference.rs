@@ -9,7 +9,7 @@ use steadymask_core::Plane;
 use steadymask_models::{DeviceChoice, Segmenter, block_on};
 
 use crate::machine;
-use crate::networks::{FILE, Line, Networks};
+use crate::networks::{Line, Networks, Place};
 use crate::rival::Rival;
 use crate::scene;
 use crate::turns::{Patience, Turns, cpu_timed, timed};
@@ -27,28 +27,43 @@ const TURN: f64 = 0.3;
 
 /// Measures what contains `only`, and keeps it where that is everything.
 pub fn measure(python: &Path, only: Option<&str>, patience: Patience) -> Result<()> {
+    let networks = with_folder(|folder| lines(python, only, patience, folder))?;
+    print!("{}", networks.section(Place::Native));
+    if only.is_none() { networks.keep(Place::Native) } else { Ok(()) }
+}
+
+/// Calls it with a folder that is there as long.
+pub fn with_folder<T>(work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let folder = std::env::temp_dir().join(format!("steadymask-networks-{}", std::process::id()));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let lines = lines(python, only, patience, &folder);
+    let done = work(&folder);
     std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-    let networks = lines?;
-    print!("{}", networks.section());
-    if only.is_none() {
-        let json = serde_json::to_string_pretty(&networks)? + "\n";
-        std::fs::write(FILE, json).with_context(|| format!("cannot write {FILE}"))?;
-    }
-    Ok(())
+    done
+}
+
+/// The runtimes of a rival, with their versions.
+pub fn versions(rival: &mut Rival) -> Result<Vec<(String, String)>> {
+    let Value::Object(answer) = rival.ask(&json!({ "op": "versions" }))? else { return Ok(Vec::new()) };
+    let version = |value: Value| value.as_str().unwrap_or("?").to_owned();
+    Ok(answer.into_iter().map(|(name, value)| (name, version(value))).collect())
+}
+
+/// The networks with seeded weights, and how torch and onnxruntime run them.
+pub fn torchvision(python: &Path) -> Result<Rival> {
+    Rival::start(python, &Path::new(env!("CARGO_MANIFEST_DIR")).join("networks.py"), &[])
+}
+
+/// A frame to look at.
+pub fn frame(side: usize) -> Result<Plane<[u8; 3]>> {
+    Ok(Plane::from_rgb_bytes(side, side, &scene::clip((side, side), 1)[..3 * side * side])?)
 }
 
 fn lines(python: &Path, only: Option<&str>, patience: Patience, folder: &Path) -> Result<Networks> {
-    let mut rival = Rival::start(python, &Path::new(env!("CARGO_MANIFEST_DIR")).join("networks.py"), &[])?;
+    let mut rival = torchvision(python)?;
     let pool = |threads| ThreadPoolBuilder::new().num_threads(threads).build();
     let pools = [pool(1)?, pool(2)?];
-    let mut networks = Networks { processor: machine::processor(), versions: Vec::new(), lines: Vec::new() };
-    if let Value::Object(answer) = rival.ask(&json!({ "op": "versions" }))? {
-        let version = |value: Value| value.as_str().unwrap_or("?").to_owned();
-        networks.versions = answer.into_iter().map(|(name, value)| (name, version(value))).collect();
-    }
+    let versions = versions(&mut rival)?;
+    let mut networks = Networks { processor: machine::processor(), versions, lines: Vec::new(), skipped: Vec::new() };
     for (network, side, asked) in NETWORKS {
         if only.is_some_and(|word| !format!("{network}_{side}").contains(word)) {
             continue;
@@ -57,7 +72,7 @@ fn lines(python: &Path, only: Option<&str>, patience: Patience, folder: &Path) -
         let weights = std::fs::read(folder.join("weights.safetensors")).context("the rival's weights")?;
         let mut contest = Contest {
             segmenter: block_on(Segmenter::from_safetensors(weights, DeviceChoice::Cpu))?,
-            frame: Plane::from_rgb_bytes(side, side, &scene::clip((side, side), 1)[..3 * side * side])?,
+            frame: frame(side)?,
             picture: folder.join("picture"),
             logits: folder.join("logits"),
         };
@@ -70,6 +85,7 @@ fn lines(python: &Path, only: Option<&str>, patience: Patience, folder: &Path) -
                     network: network.into(),
                     side,
                     threads: pool.current_num_threads(),
+                    build: None,
                     rival: runtime.into(),
                     ours: 1e3 * ours,
                     theirs: 1e3 * theirs,

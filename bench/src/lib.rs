@@ -1,7 +1,7 @@
 //! The work that is timed: one kernel over a short clip, the same natively and in WASM.
 //!
 //! Nothing here knows of clocks or files: `main.rs` times these natively, `wasm.mjs` in Node's V8, and `rivals.py`
-//! does the same work with NumPy and OpenCV on the same bytes.
+//! does the same work with NumPy and OpenCV on the same bytes. In WASM there are also the networks, for `chromium.mjs`.
 
 use std::hint::black_box;
 
@@ -296,6 +296,35 @@ mod wasm {
         /// Does the work once and sums the results up.
         pub fn check(&mut self) -> f64 {
             self.0.check()
+        }
+    }
+}
+
+#[cfg(all(target_arch = "wasm32", feature = "networks"))]
+mod network {
+    use steadymask_core::{Plane, Rgb};
+    use steadymask_models::Segmenter;
+    use wasm_bindgen::prelude::*;
+
+    /// A network and a frame that it is shown.
+    #[wasm_bindgen]
+    pub struct Network {
+        segmenter: Segmenter,
+        frame: Plane<Rgb>,
+    }
+
+    #[wasm_bindgen]
+    impl Network {
+        /// Of the bytes of a safetensors file, on the device of that name; the frame is a square of RGB bytes.
+        pub async fn load(weights: Vec<u8>, device: &str, side: usize, frame: &[u8]) -> Result<Self, JsError> {
+            let frame = Plane::from_rgb_bytes(side, side, frame)?;
+            Ok(Self { segmenter: Segmenter::from_safetensors(weights, device.parse()?).await?, frame })
+        }
+
+        /// From the frame to its logits: a number for each class and place.
+        pub async fn infer(&self) -> Result<Vec<f32>, JsError> {
+            let mut logits = self.segmenter.logits_at(&[&self.frame], self.frame.size()).await?;
+            Ok(logits.swap_remove(0).values)
         }
     }
 }

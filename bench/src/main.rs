@@ -1,6 +1,8 @@
 //! Times the kernels against their rivals: `cargo xtask bench` builds everything and calls this.
 
 #[cfg(feature = "networks")]
+mod chromium;
+#[cfg(feature = "networks")]
 mod inference;
 mod machine;
 mod measure;
@@ -24,9 +26,10 @@ const USAGE: &str = "\
 steadymask-bench --python PROGRAM --wasm PACKAGE [--only WORD] [--frames N] [--seconds N]
 steadymask-bench memory [--frames N]
 steadymask-bench networks --python PROGRAM [--only WORD] [--seconds N]
+steadymask-bench chromium --python PROGRAM --wasm FOLDER [--only WORD] [--seconds N]
 
   --python   the Python that has what requirements.txt names
-  --wasm     the package that wasm-bindgen made of the library for Node
+  --wasm     the package that wasm-bindgen made of the library for Node; for Chromium the folder of those for the web
   --only     only the lines whose name contains the word (also flow_error, memory); nothing is published then
   --frames   at most this many frames a line; nothing is published then
   --seconds  how long a line may take, once each side had three turns (20)
@@ -36,7 +39,8 @@ Writes BENCHMARKS.md and bench/results.json in the current folder.
 memory prints, as JSON, the peak memory of a stabiliser while it does ten minutes of 1080p (or N frames).
 
 networks, in a build with that feature, measures inference against onnxruntime and torch, and writes
-bench/networks.json, from where it goes into BENCHMARKS.md; PROGRAM has what networks-requirements.txt names.";
+bench/networks.json, from where it goes into BENCHMARKS.md; PROGRAM has what networks-requirements.txt names. chromium
+does so in the browser, against onnxruntime-web, and writes bench/chromium.json.";
 
 /// What was asked for on the command line.
 pub struct Options {
@@ -85,15 +89,25 @@ fn networks() -> Result<()> {
     inference::measure(&options.python, options.only.as_deref(), options.patience)
 }
 
+#[cfg(feature = "networks")]
+fn in_chromium() -> Result<()> {
+    let options = options(std::env::args().skip(2))?;
+    chromium::measure(&options.python, &options.wasm.context(USAGE)?, options.only.as_deref(), options.patience)
+}
+
 #[cfg(not(feature = "networks"))]
 fn networks() -> Result<()> {
     bail!("built without the feature networks: `cargo xtask bench networks` builds with it")
 }
 
+#[cfg(not(feature = "networks"))]
+use networks as in_chromium;
+
 fn run() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("memory") => return memory(),
         Some("networks") => return networks(),
+        Some("chromium") => return in_chromium(),
         _ => {}
     }
     let options = options(std::env::args().skip(1))?;

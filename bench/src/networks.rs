@@ -1,11 +1,26 @@
-//! The networks' speed: what `steadymask-bench networks` measured and kept, as a section of the page.
+//! The networks' speed: what `steadymask-bench networks` and `chromium` measured and kept, as sections of the page.
 
 use std::fmt::Write;
 
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-/// Where the measurements are kept.
-pub const FILE: &str = "bench/networks.json";
+/// Where they were measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Native,
+    Chromium,
+}
+
+impl Place {
+    /// Where the measurements are kept.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Native => "bench/networks.json",
+            Self::Chromium => "bench/chromium.json",
+        }
+    }
+}
 
 /// A network against a runtime.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -15,6 +30,8 @@ pub struct Line {
     /// Sides of its input, a square, in pixels.
     pub side: usize,
     pub threads: usize,
+    /// In the browser, what ours was built for.
+    pub build: Option<String>,
     pub rival: String,
     /// Least milliseconds of an inference.
     pub ours: f64,
@@ -30,7 +47,11 @@ pub struct Line {
 impl Line {
     /// Its name among the results.
     pub fn name(&self) -> String {
-        format!("{}_{}_{}_threads_{}", self.network, self.side, self.rival, self.threads)
+        let Self { network, side, threads, rival, .. } = self;
+        match &self.build {
+            Some(build) => format!("{network}_{side}_chromium_{build}"),
+            None => format!("{network}_{side}_{rival}_threads_{threads}"),
+        }
     }
 
     /// How many times faster ours is.
@@ -46,25 +67,51 @@ pub struct Networks {
     pub processor: String,
     pub versions: Vec<(String, String)>,
     pub lines: Vec<Line>,
+    /// What could not be measured, and why.
+    #[serde(default)]
+    pub skipped: Vec<(String, String)>,
 }
 
 impl Networks {
-    /// What was measured last, where anything was.
-    pub fn kept() -> Option<Self> {
-        serde_json::from_str(&std::fs::read_to_string(FILE).ok()?).ok()
+    /// What was measured there last, where anything was.
+    pub fn kept(place: Place) -> Option<Self> {
+        serde_json::from_str(&std::fs::read_to_string(place.file()).ok()?).ok()
+    }
+
+    /// Keeps it for [`Self::kept`].
+    pub fn keep(&self, place: Place) -> Result<()> {
+        let json = serde_json::to_string_pretty(self)? + "\n";
+        std::fs::write(place.file(), json).with_context(|| format!("cannot write {}", place.file()))
     }
 
     /// A section of the page.
-    pub fn section(&self) -> String {
+    pub fn section(&self, place: Place) -> String {
         let versions: Vec<_> = self.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        let (processor, versions) = (&self.processor, versions.join(", "));
+        let (intro, column) = match place {
+            Place::Native => (
+                format!(
+                    "## Networks on the processor\n\nOne inference of `Segmenter`, from the frame to its logits, against \
+                     the same network with the same weights; by `cargo xtask bench networks`, on {processor}, with \
+                     {versions}. The rival is given its input ready, ours a frame. One thread is timed by the processor, \
+                     two by the clock on the wall."
+                ),
+                "threads",
+            ),
+            Place::Chromium => (
+                format!(
+                    "## Networks in the browser\n\nThe same in a worker of a page, both sides in the same one and on one \
+                     thread, by the clock on the wall; by `cargo xtask bench networks` or `bench chromium`, on \
+                     {processor}, with {versions}. `simd128` is what the page's worker has, with WASM's vectors of four. \
+                     onnxruntime-web is as npm has it, with `numThreads` 1; there is one build of it, with these vectors \
+                     too and without relaxed SIMD."
+                ),
+                "ours",
+            ),
+        };
         let mut section = format!(
-            "## Networks on the processor\n\nOne inference of `Segmenter`, from the frame to its logits, against the same \
-             network with the same weights; by `cargo xtask bench networks`, on {}, with {}. The rival is given its input \
-             ready, ours a frame. One thread is timed by the processor, two by the clock on the wall.\n\n\
-             | network | input | threads | rival | ours ms | theirs ms | ratio | spread | target | | apart |\n\
+            "{intro}\n\n| network | input | {column} | rival | ours ms | theirs ms | ratio | spread | target | | apart |\n\
              | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
-            self.processor,
-            versions.join(", "),
         );
         for line in &self.lines {
             let ratio = line.ratio();
@@ -78,7 +125,7 @@ impl Networks {
                 section,
                 "| `{}` | {side}×{side} | {} | {} | {:.1} | {:.1} | {ratio:.2} | {:.2}–{:.2} | {} | {verdict} | {:.0e} |",
                 line.network,
-                line.threads,
+                line.build.as_ref().map_or_else(|| line.threads.to_string(), |build| format!("`{build}`")),
                 line.rival,
                 line.ours,
                 line.theirs,
@@ -88,6 +135,12 @@ impl Networks {
                 line.apart,
                 side = line.side,
             );
+        }
+        if !self.skipped.is_empty() {
+            section.push('\n');
+        }
+        for (name, reason) in &self.skipped {
+            let _ = writeln!(section, "- Not measured: {name}: {reason}.");
         }
         section
     }

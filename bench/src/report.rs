@@ -8,14 +8,16 @@ use steadymask_core::simd::Level;
 
 use crate::measure::{Results, Timed};
 use crate::memory::{Memory, Peak};
-use crate::networks::Networks;
+use crate::networks::{Networks, Place};
 use crate::rows::Against;
+
+const PLACES: [Place; 2] = [Place::Native, Place::Chromium];
 
 /// Writes BENCHMARKS.md and bench/results.json.
 pub fn publish(results: &Results) -> Result<()> {
     let rounded = |ratio: f64| (1000.0 * ratio).round() / 1000.0;
     let kernels = results.rows.iter().map(|timed| (timed.row.name.clone(), rounded(timed.turns.ratio())));
-    let networks = Networks::kept().into_iter().flat_map(|networks| networks.lines);
+    let networks = PLACES.into_iter().filter_map(Networks::kept).flat_map(|networks| networks.lines);
     let networks = networks.map(|line| (line.name(), rounded(line.ratio())));
     let ratios: BTreeMap<_, _> = kernels.chain(networks).collect();
     let json = serde_json::to_string_pretty(&ratios)? + "\n";
@@ -100,9 +102,11 @@ of one.
         page.push('\n');
     }
     if let Some(short) = &results.memory {
-        if let Some(networks) = Networks::kept() {
-            page.push_str(&networks.section());
-            page.push('\n');
+        for place in PLACES {
+            if let Some(networks) = Networks::kept(place) {
+                page.push_str(&networks.section(place));
+                page.push('\n');
+            }
         }
         let long = std::fs::read_to_string("bench/memory.json").ok();
         let long: Option<Memory> = long.and_then(|json| serde_json::from_str(&json).ok());

@@ -1,11 +1,12 @@
 //! How fast it is, against its rivals: BENCHMARKS.md and bench/results.json; and how much memory it takes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::run::{cargo, command, output, root, step, target_folder};
-use crate::tools::{self, WASM};
+use crate::tools::WASM;
+use crate::{build, tools};
 
 /// Builds the kernels natively and for WASM, installs the rivals, and lets them take turns. `flags` are those of the
 /// program in `bench/`.
@@ -35,16 +36,50 @@ pub fn memory() -> Result<()> {
     std::fs::write(root().join("bench/memory.json"), json + "\n").context("cannot write bench/memory.json")
 }
 
-/// Times inference against onnxruntime and torch and keeps it in `bench/networks.json`, from where it goes into
-/// BENCHMARKS.md.
+/// Times inference against onnxruntime and torch and keeps it in `bench/networks.json`, then [`chromium`]; from there it
+/// goes into BENCHMARKS.md.
 pub fn networks(flags: &[&str]) -> Result<()> {
     tools::for_measuring()?;
-    let build = ["build", "--release", "--package", "steadymask-bench", "--features", "networks"];
-    step("building the networks", cargo(&build))?;
-    let python = python("python-networks", "bench/networks-requirements.txt", "onnxruntime and torch")?;
+    let python = with_networks()?;
     let mut bench = command(target_folder().join("release/steadymask-bench"), &["networks"]);
     bench.args(flags).arg("--python").arg(python);
-    step("measuring (ten minutes; a quiet machine is best)", bench)
+    step("measuring (ten minutes; a quiet machine is best)", bench)?;
+    if flags.contains(&"--only") { Ok(()) } else { chromium(flags) }
+}
+
+/// Times inference in Chromium against onnxruntime-web and keeps it in `bench/chromium.json`.
+pub fn chromium(flags: &[&str]) -> Result<()> {
+    tools::for_measuring()?;
+    tools::for_testing()?;
+    let python = with_networks()?;
+    build::javascript_package("fetching onnxruntime-web", "bench")?;
+    build::javascript_package("fetching what drives the browser", "e2e")?;
+    let packages = target_folder().join("bench/chromium");
+    package(&packages, "simd128", "networks")?;
+    // Most of burn again, so only where it can be measured.
+    if output(command("node", &["bench/chromium.mjs"])).is_some_and(|gpu| !gpu.is_empty()) {
+        package(&packages, "webgpu", "webgpu")?;
+    }
+    let mut bench = command(target_folder().join("release/steadymask-bench"), &["chromium"]);
+    bench.args(flags).arg("--python").arg(python).arg("--wasm").arg(packages);
+    step("measuring in Chromium (a minute; a quiet machine is best)", bench)
+}
+
+/// Builds the program with the networks, and gives the Python that has them too.
+fn with_networks() -> Result<PathBuf> {
+    let build = ["build", "--release", "--package", "steadymask-bench", "--features", "networks"];
+    step("building the networks", cargo(&build))?;
+    python("python-networks", "bench/networks-requirements.txt", "onnxruntime and torch")
+}
+
+/// Builds the library for the browser, with these features, into a folder of that name.
+fn package(folder: &Path, name: &str, features: &str) -> Result<()> {
+    let build =
+        ["build", "--release", "--package", "steadymask-bench", "--lib", "--target", WASM, "--features", features];
+    step(&format!("building the networks for the browser, {name}"), cargo(&build))?;
+    let mut bindings = command("wasm-bindgen", &["--target", "web", "--out-dir"]);
+    bindings.arg(folder.join(name)).arg(target_folder().join(WASM).join("release/steadymask_bench.wasm"));
+    step("making them callable from the browser", bindings)
 }
 
 /// A Python of the project's own, in that folder below `bench`, with what a file of requirements pins.

@@ -20,7 +20,8 @@ cargo xtask COMMAND
   build   install what is missing and build the server and the page, nothing more
   bench   measure speed against NumPy, OpenCV and WASM, and write BENCHMARKS.md; --only WORD for some lines;
           `bench memory` instead: peak memory over ten minutes of 1080p;
-          `bench networks` instead: inference against onnxruntime and torch
+          `bench networks` instead: inference against onnxruntime and torch, and in Chromium against
+          onnxruntime-web; `bench chromium`: the latter alone
   audit   check licences, duplicate crates and, where the network allows, security advisories
   quality measure every method on real video and write QUALITY.md";
 
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         ["build"] => build::everything(),
         ["bench", "memory"] => bench::memory(),
         ["bench", "networks", ref flags @ ..] => bench::networks(flags),
+        ["bench", "chromium", ref flags @ ..] => bench::chromium(flags),
         ["bench", ref flags @ ..] => bench::everything(flags),
         ["audit"] => audit::everything(),
         ["quality"] => quality::everything(),
