@@ -26,7 +26,7 @@ self.prepare = async ({ build, device, side }) => {
   const [weights, onnx, picture] = await Promise.all(names.map(bytes));
   const { default: init, Network } = await import(`/ours/${build}/steadymask_bench.js`);
   await init();
-  const network = await Network.load(weights, device, side, picture);
+  const network = await Network.load(weights, device, side, side, picture);
   const [file, provider] = device === 'cpu' ? ['ort.wasm.min.mjs', 'wasm'] : ['ort.webgpu.min.mjs', 'webgpu'];
   const ort = await import(`/rival/${file}`);
   ort.env.wasm.numThreads = 1;

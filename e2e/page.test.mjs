@@ -11,7 +11,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import {
-  ROOT, SAMPLE, SCRATCH, commandLine, compareMasks, download, drop, ffmpeg, launch, open, probe, rotated, serve, unzip,
+  DIST, ROOT, SAMPLE, SCRATCH, commandLine, compareMasks, download, drop, ffmpeg, launch, open, probe, rotated, serve, unzip,
 } from './support.mjs';
 
 /** Frames of the sample clip. */
@@ -569,6 +569,36 @@ describe('files that cannot be used', () => {
   });
 
   it('broke nothing', () => assert.deepEqual(tab.faults, []));
+});
+
+describe('the worker on the processor', () => {
+  // Where `WebAssembly.validate` says no to relaxed SIMD, the plain one; the other where Chromium has its say.
+  const workers = {
+    'worker-cpu-relaxed': { has: true, script: undefined },
+    'worker-cpu': { has: false, script: () => (WebAssembly.validate = () => false) },
+  };
+  for (const [worker, { has, script }] of Object.entries(workers)) {
+    it(`${has ? 'with' : 'without'} relaxed SIMD is the one fetched, and gives the command line's masks`, { timeout: MINUTE }, async (test) => {
+      const binary = readFileSync(join(DIST, `${worker}_bg.wasm`), 'latin1');
+      assert.equal(binary.includes('relaxed-simd'), has, 'the features that the binary needs');
+      const path = join(SCRATCH, 'three frames.mp4');
+      const { folder } = await commandLine(path);
+      const before = host.requests.length;
+      const tab = await open(browser, host, { device: 'cpu' }, { script });
+      try {
+        await tab.by('file-input').setInputFiles(path);
+        await opened(tab.by);
+        assert.equal((await stabilize(tab)).error, undefined);
+        await masksAgainst(tab, folder, test);
+        const fetched = host.requests.slice(before).map((request) => basename(request.path));
+        const binaries = fetched.filter((name) => /^worker.*\.wasm$/.test(name));
+        assert.deepEqual(binaries, [`${worker}_bg.wasm`]);
+        assert.deepEqual(tab.faults, []);
+      } finally {
+        await tab.close();
+      }
+    });
+  }
 });
 
 describe('WebGPU, on the software adapter', () => {

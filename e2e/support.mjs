@@ -13,7 +13,7 @@ import { chromium } from 'playwright-core';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 export const SAMPLE = join(ROOT, 'web/assets/sample.mp4');
-const DIST = resolve(process.env.DIST ?? join(ROOT, 'dist'));
+export const DIST = resolve(process.env.DIST ?? join(ROOT, 'dist'));
 const BINARY = resolve(process.env.STEADYMASK_BIN ?? join(ROOT, 'target/release/steadymask'));
 
 /** A folder that goes away with the process. */
@@ -106,12 +106,12 @@ export function launch({ software = true } = {}) {
 
 /**
  * A page of its own that notes what must not happen: errors, and requests that leave the origin. `query` is that of
- * the address; English unless it says otherwise.
+ * the address; English unless it says otherwise. `script` runs in the page before all else.
  *
  * @returns {Promise<{page: import('playwright-core').Page, faults: string[], by: (id: string) =>
  *   import('playwright-core').Locator, close: () => Promise<void>}>}
  */
-export async function open(browser, host, query = {}, options = {}) {
+export async function open(browser, host, query = {}, { script, ...options } = {}) {
   const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
   const faults = [];
@@ -125,6 +125,7 @@ export async function open(browser, host, query = {}, options = {}) {
     if (message.type() === 'error') faults.push(`console: ${message.text()}`);
   });
   await page.addInitScript(heartbeat);
+  if (script) await page.addInitScript(script);
   await page.goto(`${host.url}?${new URLSearchParams(query)}`);
   return { page, faults, by: (id) => page.getByTestId(id), close: () => context.close() };
 }

@@ -31,8 +31,9 @@ struct Build {
     target: f64,
 }
 
-const BUILDS: [Build; 2] = [
+const BUILDS: [Build; 3] = [
     Build { name: "simd128", device: "cpu", rival: "onnxruntime-web, WASM", target: 1.3 },
+    Build { name: "relaxed-simd", device: "cpu", rival: "onnxruntime-web, WASM", target: 1.3 },
     Build { name: "webgpu", device: "webgpu", rival: "onnxruntime-web, WebGPU", target: 1.0 },
 ];
 

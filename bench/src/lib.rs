@@ -315,9 +315,15 @@ mod network {
 
     #[wasm_bindgen]
     impl Network {
-        /// Of the bytes of a safetensors file, on the device of that name; the frame is a square of RGB bytes.
-        pub async fn load(weights: Vec<u8>, device: &str, side: usize, frame: &[u8]) -> Result<Self, JsError> {
-            let frame = Plane::from_rgb_bytes(side, side, frame)?;
+        /// Of the bytes of a safetensors file, on the device of that name; the frame is RGB bytes.
+        pub async fn load(
+            weights: Vec<u8>,
+            device: &str,
+            width: usize,
+            height: usize,
+            frame: &[u8],
+        ) -> Result<Self, JsError> {
+            let frame = Plane::from_rgb_bytes(width, height, frame)?;
             Ok(Self { segmenter: Segmenter::from_safetensors(weights, device.parse()?).await?, frame })
         }
 

@@ -102,9 +102,9 @@ impl Networks {
                 format!(
                     "## Networks in the browser\n\nThe same in a worker of a page, both sides in the same one and on one \
                      thread, by the clock on the wall; by `cargo xtask bench networks` or `bench chromium`, on \
-                     {processor}, with {versions}. `simd128` is what the page's worker has, with WASM's vectors of four. \
-                     onnxruntime-web is as npm has it, with `numThreads` 1; there is one build of it, with these vectors \
-                     too and without relaxed SIMD."
+                     {processor}, with {versions}. `relaxed-simd` is the worker of browsers that have it, \
+                     with a product and a sum in one instruction, `simd128` that of the others. onnxruntime-web is as npm has \
+                     it, with `numThreads` 1: there is one build of it, with SIMD128 and without relaxed SIMD."
                 ),
                 "ours",
             ),

@@ -17,7 +17,7 @@
 //! - `input`, `output`: frames to the network's input; logits to probabilities. `pillow`: how torchvision scales.
 //!
 //! Features: `embedded` (default) carries the default network's weights in the binary; `cuda`, `vulkan` and `wgpu` add
-//! GPUs (`wgpu` is WebGPU in the browser).
+//! GPUs (`wgpu` is WebGPU in the browser); `relaxed-simd` is for WASM in browsers that have it.
 //!
 //! ```
 //! use steadymask_core::Plane;

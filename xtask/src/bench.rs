@@ -56,6 +56,7 @@ pub fn chromium(flags: &[&str]) -> Result<()> {
     build::javascript_package("fetching what drives the browser", "e2e")?;
     let packages = target_folder().join("bench/chromium");
     package(&packages, "simd128", "networks")?;
+    package(&packages, "relaxed-simd", "relaxed-simd")?;
     // Most of burn again, so only where it can be measured.
     if output(command("node", &["bench/chromium.mjs"])).is_some_and(|gpu| !gpu.is_empty()) {
         package(&packages, "webgpu", "webgpu")?;

@@ -14,7 +14,7 @@ use crate::weights::ConvShape;
 /// Which vectors are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
-    /// 4 lanes: what every processor of the target has. In WASM SIMD128.
+    /// 4 lanes: what every processor of the target has. In WASM SIMD128, relaxed with that feature.
     Narrow,
     /// 8 lanes: AVX2 with FMA.
     #[cfg(target_arch = "x86_64")]
@@ -109,10 +109,16 @@ pub(super) fn dispatch(width: Width, work: impl Work) {
         work.run::<x86::Avx512, { Width::Avx512.rows() }>();
     }
 
+    // Where that makes a difference the whole binary is for browsers that have it: there is nothing to be asked.
+    #[cfg_attr(all(target_arch = "wasm32", feature = "relaxed-simd"), target_feature(enable = "relaxed-simd"))]
+    fn narrow<W: Work>(work: W) {
+        work.run::<Narrow, { Width::Narrow.rows() }>();
+    }
+
     #[cfg(target_arch = "x86_64")]
     assert!(width.is_there(), "a processor with {width:?}");
     match width {
-        Width::Narrow => work.run::<Narrow, { Width::Narrow.rows() }>(),
+        Width::Narrow => narrow(work),
         // SAFETY: the processor has these instructions.
         #[cfg(target_arch = "x86_64")]
         Width::Avx2 => unsafe { avx2(work) },
@@ -396,6 +402,9 @@ mod wasm {
 
         #[inline(always)]
         fn mul_add(self, factor: Self, term: Self) -> Self {
+            #[cfg(feature = "relaxed-simd")]
+            return Self(f32x4_relaxed_madd(self.0, factor.0, term.0));
+            #[cfg(not(feature = "relaxed-simd"))]
             Self(f32x4_add(f32x4_mul(self.0, factor.0), term.0))
         }
 

@@ -1,6 +1,6 @@
 //! What this machine can do, and which worker it gets: the large WebGPU one only where a real adapter exists.
 
-use js_sys::{Promise, Reflect};
+use js_sys::{Promise, Reflect, Uint8Array, WebAssembly};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
 
@@ -66,6 +66,14 @@ pub async fn choose(wish: Wish) -> Choice {
             Ok(adapter) => Choice::new(Device::WebGpu, format!("WebGPU adapter: {}", adapter.name)),
         },
     }
+}
+
+/// Whether the browser takes the worker that has a product and a sum in one instruction.
+pub fn has_relaxed_simd() -> bool {
+    /// A module with one function, of no parameters: `unreachable`, `f32x4.relaxed_madd`, `drop`.
+    const MODULE: [u8; 29] =
+        *b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x0a\x09\x01\x07\0\0\xfd\x85\x02\x1a\x0b";
+    WebAssembly::validate(&Uint8Array::new_from_slice(&MODULE)).unwrap_or_default()
 }
 
 struct AdapterSummary {

@@ -13,7 +13,7 @@ use web_sys::{Blob, MessageEvent, Worker, WorkerOptions, WorkerType};
 
 use super::{
     Engine, OnEvent,
-    capability::{Choice, Device, Wish, choose},
+    capability::{Choice, Device, Wish, choose, has_relaxed_simd},
     protocol::{Command, Event, Failure, FailureCode, Weights, from_message, to_message},
 };
 
@@ -93,6 +93,7 @@ impl Shared {
     fn start(self: &Rc<Self>, choice: Choice) {
         self.ready.set(false);
         let (script, device) = match (choice.device, self.wish) {
+            (Device::Cpu, _) if has_relaxed_simd() => ("worker-cpu-relaxed_loader.js", "cpu"),
             (Device::Cpu, _) => ("worker-cpu_loader.js", "cpu"),
             // Asked for, a software adapter will do, and the processor will not.
             (Device::WebGpu, Wish::WebGpu) => ("worker-webgpu_loader.js", "webgpu"),
