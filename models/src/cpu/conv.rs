@@ -3,7 +3,7 @@
 use super::{
     activation::activate,
     map::{self, Floats, Map},
-    simd::{Steps, Vector, Width, Work, dispatch, load_all, multiply, multiply_channels, multiply_inside},
+    simd::{Columns, Steps, Vector, Width, Work, dispatch, load_all, multiply, multiply_channels, multiply_inside},
     threads,
 };
 use crate::{
@@ -17,6 +17,10 @@ const FEW_INPUTS: usize = 16;
 const TILE: usize = 4;
 const STRIP: usize = 8;
 const COLUMN: usize = 64;
+/// Channels of a block: whole panels of any width.
+pub(super) const BLOCK: usize = 32;
+/// So many weights are worth sharing among threads, where the places are too few.
+const MANY: usize = 1 << 15;
 /// Bytes of a piece of work: what it reads and writes stays in the second cache.
 const PIECE: usize = 384 << 10;
 
@@ -81,19 +85,23 @@ impl Packed {
         let rows = self.width.rows();
         // As much as fits the cache, but where the weights are many they are to be read seldom.
         let fitting = PIECE.max(2 * size_of_val(&*self.weights)) / size_of::<f32>() / (reads + stride);
-        let piece = fitting.clamp(1, places.div_ceil(threads::count())).next_multiple_of(rows);
+        let piece = threads::share(places, fitting).next_multiple_of(rows);
         let size = (to.height, to.width);
-        threads::pieces(&mut to.data[..places * stride], piece * stride, |index, out| {
-            let first = index * piece;
-            let add = add.map(|add| &add.data[first * stride..][..out.len()]);
-            let corners = if self.is_pointwise() { Vec::new() } else { self.corners(size, first, out.len() / stride) };
-            let task = Task { conv: self, x, corners, first, sink: Sink { add, activation, stride, out } };
+        let work = |first: usize, out: Columns| {
+            let add = add.map(|add| &add.data[first * stride..][..out.places() * stride]);
+            let corners = if self.is_pointwise() { Vec::new() } else { self.corners(size, first, out.places()) };
+            let task = Task { conv: self, x, corners, first, sink: Sink { add, activation, out } };
             if self.shape.groups > 1 {
                 dispatch(self.width, ByChannel(task));
             } else {
                 dispatch(self.width, Dense(task));
             }
-        });
+        };
+        let out = &mut to.data[..places * stride];
+        if places <= rows && self.shape.groups == 1 && self.weights.len() >= MANY {
+            return threads::each(blocks(Columns::of(out, stride), self.outputs()), |out| work(0, out));
+        }
+        threads::pieces(out, piece * stride, |index, out| work(index * piece, Columns::of(out, stride)));
     }
 
     /// Whether each place of the result looks at the same place of the map alone.
@@ -116,6 +124,21 @@ impl Packed {
         }
         corners
     }
+}
+
+/// The columns of so many channels in shares for the threads, about as large as each other, of whole blocks.
+pub(super) fn blocks(mut out: Columns, channels: usize) -> Vec<Columns> {
+    let mut shares = Vec::new();
+    for share in 1..threads::count() {
+        let end = (channels * share / threads::count() + BLOCK / 2) / BLOCK * BLOCK;
+        if out.channels().start < end && end < channels {
+            let (before, rest) = out.split_at(end);
+            shares.push(before);
+            out = rest;
+        }
+    }
+    shares.push(out);
+    shares
 }
 
 /// First output and number of outputs of each panel.
@@ -147,12 +170,12 @@ impl<'a> Task<'a> {
     /// All of a pointwise convolution's result, at that stride, without activation.
     pub(super) fn pointwise(conv: &'a Packed, x: &'a Map, stride: usize, out: &'a mut [f32]) -> Self {
         debug_assert!(conv.is_pointwise());
-        let sink = Sink { add: None, activation: Activation::Identity, stride, out };
+        let sink = Sink { add: None, activation: Activation::Identity, out: Columns::of(out, stride) };
         Self { conv, x, corners: Vec::new(), first: 0, sink }
     }
 
     fn places(&self) -> usize {
-        self.sink.out.len() / self.sink.stride
+        self.sink.out.places()
     }
 
     /// What the tap at row `dy` and column `dx` of the kernel sees at a place of the piece; `None` outside.
@@ -229,11 +252,10 @@ impl<'a> Task<'a> {
 
 /// Where results go, and what is done to them before.
 pub(super) struct Sink<'a> {
+    /// Has the places and the stride of `out`.
     pub(super) add: Option<&'a [f32]>,
     pub(super) activation: Activation,
-    /// Floats from place to place.
-    pub(super) stride: usize,
-    pub(super) out: &'a mut [f32],
+    pub(super) out: Columns<'a>,
 }
 
 impl Sink<'_> {
@@ -246,18 +268,17 @@ impl Sink<'_> {
         channel: usize,
         mut sums: [[V; N]; ROWS],
     ) {
-        let at = |m: usize, n: usize| places[m] * self.stride + channel + n * V::LANES;
+        let stride = self.out.stride();
         // Loops over all rows, so that they are unrolled and the sums stay in registers.
         if let Some(add) = self.add {
             for m in 0..ROWS {
                 if m < count {
                     for n in 0..N {
-                        sums[m][n] = sums[m][n].add(V::load(&add[at(m, n)..]));
+                        sums[m][n] = sums[m][n].add(V::load(&add[places[m] * stride + channel + n * V::LANES..]));
                     }
                 }
             }
         }
-        let out = &mut *self.out;
         // One loop for each.
         macro_rules! write {
             ($($activation:ident),*) => {
@@ -266,7 +287,8 @@ impl Sink<'_> {
                         for m in 0..ROWS {
                             if m < count {
                                 for n in 0..N {
-                                    activate(sums[m][n], Activation::$activation).store(&mut out[at(m, n)..]);
+                                    let result = activate(sums[m][n], Activation::$activation);
+                                    self.out.write(places[m], channel + n * V::LANES, result);
                                 }
                             }
                         }
@@ -306,7 +328,7 @@ impl Task<'_> {
         start: usize,
         channel: usize,
     ) -> usize {
-        let (conv, x, stride) = (self.conv, self.x, self.sink.stride);
+        let (conv, x, stride) = (self.conv, self.x, self.sink.out.stride());
         let mut sums = [load_all::<V, N>(&conv.bias[channel..]); TILE];
         match *tile {
             Tile::Inside(first) => {
@@ -373,10 +395,9 @@ impl Task<'_> {
     pub(super) fn dense<V: Vector, const ROWS: usize>(mut self) {
         let conv = self.conv;
         let depth = conv.shape.kernel * conv.shape.kernel * conv.shape.inputs;
-        let mut weights = &conv.weights[..];
-        for (channel, len) in panels(conv.shape.outputs, conv.width) {
-            let (panel, rest) = weights.split_at(depth * len);
-            weights = rest;
+        let channels = self.sink.out.channels();
+        for (channel, len) in panels(conv.shape.outputs, conv.width).filter(|(channel, _)| channels.contains(channel)) {
+            let panel = &conv.weights[depth * channel..][..depth * len];
             match (self.places() < ROWS, len > V::LANES) {
                 (false, true) => self.panel::<V, ROWS, 2>(channel, panel),
                 (false, false) => self.panel::<V, ROWS, 1>(channel, panel),

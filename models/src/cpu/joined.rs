@@ -3,15 +3,13 @@
 
 use super::{
     Engine,
-    conv::{Packed, Sink, panels, side_by_side},
+    conv::{BLOCK, Packed, Sink, blocks, panels, side_by_side},
     map::{Floats, Map},
-    simd::{Steps, Vector, Work, dispatch, load_all, multiply, multiply_inside},
+    simd::{Columns, Steps, Vector, Work, dispatch, load_all, multiply, multiply_inside},
     threads,
 };
 use crate::{net::Activation, weights::ConvShape};
 
-/// Channels of a block: whole panels of any width.
-const BLOCK: usize = 32;
 /// Most places that the second convolution does at once.
 const TILE: usize = 8;
 /// Bytes of a band of the map between: it stays in the second cache.
@@ -37,7 +35,7 @@ impl Joined {
 
     /// `activation(second(first(x)) + add)` into `to`, which has the result's size.
     pub(super) fn run(&self, engine: &Engine, x: &Map, add: Option<&Map>, activation: Activation, to: &mut Map) {
-        let Some(rows) = self.rows(x, to) else {
+        let Some(split) = self.split(x, to) else {
             let mut between = engine.map(x.batch, [x.height, x.width], self.first.outputs());
             self.first.run(x, None, self.activation, &mut between);
             self.second.run(&between, add, activation, to);
@@ -46,8 +44,9 @@ impl Joined {
         let (wide, row, picture) = (self.wide(x), to.width * to.stride, to.height * to.width * to.stride);
         for index in 0..x.batch {
             let add = add.map(|add| &add.data[index * picture..][..picture]);
-            threads::pieces(&mut to.data[index * picture..][..picture], rows * row, |band, out| {
-                let below = self.seen(out.len() / row);
+            let stride = to.stride;
+            let work = |first: usize, out: Columns| {
+                let below = self.seen(out.places() / to.width);
                 // What the last tile sees beyond the last row is not used.
                 let mut between = engine.take((below * wide + TILE * self.second.shape.stride) * BLOCK);
                 dispatch(
@@ -56,21 +55,29 @@ impl Joined {
                         joined: self,
                         x,
                         picture: index,
-                        top: (band * rows * self.second.shape.stride) as isize - self.second.shape.padding() as isize,
+                        top: (first * self.second.shape.stride) as isize - self.second.shape.padding() as isize,
                         below,
                         wide,
                         between: &mut between,
                         width: to.width,
                         sink: Sink {
-                            add: add.map(|add| &add[band * rows * row..][..out.len()]),
+                            add: add.map(|add| &add[first * row..][..out.places() * stride]),
                             activation,
-                            stride: to.stride,
                             out,
                         },
                     },
                 );
                 engine.keep(between);
-            });
+            };
+            let out = &mut to.data[index * picture..][..picture];
+            match split {
+                Split::Channels => {
+                    threads::each(blocks(Columns::of(out, stride), self.second.outputs()), |out| work(0, out))
+                }
+                Split::Rows(rows) => {
+                    threads::pieces(out, rows * row, |band, out| work(band * rows, Columns::of(out, stride)));
+                }
+            }
         }
     }
 
@@ -85,19 +92,30 @@ impl Joined {
         x.width + 2 * self.second.shape.padding()
     }
 
-    /// Rows of the result in a band; `None` where bands would do too much twice.
-    fn rows(&self, x: &Map, to: &Map) -> Option<usize> {
+    /// How a picture is split; `None` where bands would do too much twice.
+    fn split(&self, x: &Map, to: &Map) -> Option<Split> {
         let fitting = BAND / size_of::<f32>() / BLOCK / self.wide(x);
-        let rows = fitting.checked_sub(self.seen(1))? / self.second.shape.stride + 1;
-        let rows = rows.min(to.height.div_ceil(threads::count()));
+        let fitting = fitting.checked_sub(self.seen(1))? / self.second.shape.stride + 1;
+        let rows = threads::share(to.height, fitting);
+        let share = self.second.outputs().div_ceil(BLOCK).div_ceil(threads::count()) * BLOCK;
+        if to.height <= fitting && share * self.seen(to.height) <= self.second.outputs() * self.seen(rows) {
+            return Some(Split::Channels);
+        }
         let bands = to.height.div_ceil(rows);
-        // As large as each other.
-        let rows = to.height.div_ceil(bands);
-        (4 * bands * self.seen(rows) <= QUARTERS * self.seen(to.height)).then_some(rows)
+        (4 * bands * self.seen(rows) <= QUARTERS * self.seen(to.height)).then_some(Split::Rows(rows))
     }
 }
 
-/// Some rows of the result.
+/// How a picture is shared out.
+#[derive(Clone, Copy)]
+enum Split {
+    /// All rows in one band, some of the channels to each thread: nothing is done twice.
+    Channels,
+    /// So many rows of the result in a band.
+    Rows(usize),
+}
+
+/// Some rows of the result, or of some of its channels.
 struct Band<'a> {
     joined: &'a Joined,
     x: &'a Map,
@@ -117,9 +135,10 @@ impl Work for Band<'_> {
     #[inline(always)]
     fn run<V: Vector, const ROWS: usize>(mut self) {
         self.margins();
-        let outputs = self.joined.second.outputs();
-        for block in (0..outputs).step_by(BLOCK) {
-            for (channel, len) in panels(outputs.min(block + BLOCK) - block, self.joined.first.width) {
+        let channels = self.sink.out.channels();
+        let end = channels.end.min(self.joined.second.outputs());
+        for block in (channels.start..end).step_by(BLOCK) {
+            for (channel, len) in panels(end.min(block + BLOCK) - block, self.joined.first.width) {
                 if len > V::LANES {
                     self.expand::<V, ROWS, 2>(block, channel);
                 } else {
@@ -172,8 +191,7 @@ impl Band<'_> {
         let mut sink = Sink {
             add: None,
             activation: self.joined.activation,
-            stride: BLOCK,
-            out: &mut self.between[(inside.start * self.wide + margin) * BLOCK..],
+            out: Columns::of(&mut self.between[(inside.start * self.wide + margin) * BLOCK..], BLOCK),
         };
         let mut column = 0;
         let mut skipped = 0;
@@ -199,7 +217,7 @@ impl Band<'_> {
     fn by_channel<V: Vector, const T: usize, const K: usize>(&mut self, block: usize) {
         let end = self.joined.second.outputs().min(block + BLOCK);
         let width = self.width;
-        let rows = self.sink.out.len() / self.sink.stride / width;
+        let rows = self.sink.out.places() / width;
         for (y, x) in (0..rows).flat_map(|y| (0..width).step_by(T).map(move |x| (y, x))) {
             let mut channel = block;
             while channel < end {
@@ -225,7 +243,7 @@ impl Band<'_> {
         let first = (y * self.wide + x) * conv.shape.stride * BLOCK + channel - block;
         let steps = Steps::of(conv.shape, self.wide, BLOCK, first);
         let mut sums = [load_all::<V, N>(&conv.bias[channel..]); T];
-        multiply_inside::<V, T, N, K>(self.between, steps, &conv.weights, self.sink.stride, channel, &mut sums);
+        multiply_inside::<V, T, N, K>(self.between, steps, &conv.weights, self.sink.out.stride(), channel, &mut sums);
         let places = side_by_side(y * self.width + x);
         self.sink.finish(places, T.min(self.width - x), channel, sums);
         N

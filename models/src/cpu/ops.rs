@@ -3,6 +3,13 @@
 use super::{map::Map, threads};
 use crate::{input::taps, net::Batch};
 
+/// So many floats are worth sharing among threads.
+const WORTHWHILE: usize = 1 << 14;
+/// Floats of a piece of work at most.
+const PIECE: usize = 1 << 17;
+/// Floats of a line of the cache.
+const LINE: usize = 16;
+
 /// Channel by channel to channels side by side, without gaps.
 pub(super) fn from_batch(batch: &Batch, to: &mut Map) {
     let (places, channels) = (to.height * to.width, to.channels);
@@ -48,17 +55,21 @@ pub(super) fn max_pool(x: &Map, kernel: usize, to: &mut Map) {
 /// The mean of each channel, row by row and then over the rows, so that few numbers are added to a large one.
 pub(super) fn mean(x: &Map, to: &mut Map) {
     let count = (x.height * x.width) as f32;
-    let mut sum = vec![0.0; x.stride];
+    let share = if x.picture(0).len() < WORTHWHILE { x.stride } else { threads::share(x.stride, x.stride) };
+    let share = share.next_multiple_of(LINE);
     for (index, to) in to.data.chunks_exact_mut(to.stride).take(x.batch).enumerate() {
-        to.fill(0.0);
-        for row in x.picture(index).chunks_exact(x.width * x.stride) {
-            sum.fill(0.0);
-            for place in row.chunks_exact(x.stride) {
-                sum.iter_mut().zip(place).for_each(|(sum, value)| *sum += value);
+        threads::pieces(to, share, |piece, to| {
+            let mut sum = vec![0.0; to.len()];
+            to.fill(0.0);
+            for row in x.picture(index).chunks_exact(x.width * x.stride) {
+                sum.fill(0.0);
+                for place in row.chunks_exact(x.stride) {
+                    sum.iter_mut().zip(&place[piece * share..]).for_each(|(sum, value)| *sum += value);
+                }
+                to.iter_mut().zip(&sum).for_each(|(to, sum)| *to += sum);
             }
-            to.iter_mut().zip(&sum).for_each(|(to, sum)| *to += sum);
-        }
-        to.iter_mut().for_each(|to| *to /= count);
+            to.iter_mut().for_each(|to| *to /= count);
+        });
     }
 }
 
@@ -123,10 +134,8 @@ pub(super) fn repeat(x: &Map, to: &mut Map) {
 
 /// Calls `work(picture, y, row)` for every row of the map.
 fn by_row(to: &mut Map, work: impl Fn(usize, usize, &mut [f32]) + Sync) {
-    /// Floats that are worth handing over to a thread.
-    const WORTHWHILE: usize = 1 << 15;
     let (row, rows, height) = (to.width * to.stride, to.batch * to.height, to.height);
-    let together = (WORTHWHILE / row).clamp(1, rows);
+    let together = if rows * row < WORTHWHILE { rows } else { threads::share(rows, PIECE / row) };
     threads::pieces(&mut to.data[..rows * row], together * row, |index, rows| {
         for (i, row) in rows.chunks_exact_mut(row).enumerate() {
             let at = index * together + i;

@@ -1,13 +1,15 @@
 //! Vectors of 32-bit floats as the processor has them, and the two loops in which a network spends its time.
 //!
 //! What uses them is written once, generic over [`Vector`], and compiled by [`dispatch`] for each kind of vector. The
-//! only unsafe code of the crate is here: instructions that the processor was found to have, and reads whose bounds
-//! were checked before the loop.
+//! only unsafe code of the crate is here: instructions that the processor was found to have, reads whose bounds were
+//! checked before the loop, and channels of one map that several threads write ([`Columns`]).
 
 #![allow(unsafe_code, reason = "see above")]
 
 #[cfg(target_arch = "x86_64")]
 use steadymask_core::simd::{self as core_simd, Level};
+
+use std::{marker::PhantomData, ops::Range};
 
 use crate::weights::ConvShape;
 
@@ -272,6 +274,62 @@ pub(super) fn multiply_inside<V: Vector, const TILE: usize, const N: usize, cons
         }
     }
     *sums = total;
+}
+
+/// Channels of places side by side, to be written to: a mutable slice that can be split along the channels too.
+pub(super) struct Columns<'a> {
+    /// The first channel of the first place, be it among these or not.
+    first: *mut f32,
+    places: usize,
+    /// Floats from place to place.
+    stride: usize,
+    channels: Range<usize>,
+    floats: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: as of a mutable slice. No two have a channel of a place in common.
+unsafe impl Send for Columns<'_> {}
+
+impl<'a> Columns<'a> {
+    /// All channels of so many floats.
+    pub(super) fn of(floats: &'a mut [f32], stride: usize) -> Self {
+        let (first, places) = (floats.as_mut_ptr(), floats.len() / stride);
+        Self { first, places, stride, channels: 0..stride, floats: PhantomData }
+    }
+
+    /// The channels before `channel`, and the others.
+    pub(super) fn split_at(self, channel: usize) -> (Self, Self) {
+        let Range { start, end } = self.channels;
+        assert!(start <= channel && channel <= end, "{channel} is not among the channels {start} to {end}");
+        (Self { channels: start..channel, ..self }, Self { channels: channel..end, ..self })
+    }
+
+    /// How many places there are.
+    pub(super) fn places(&self) -> usize {
+        self.places
+    }
+
+    /// Floats from place to place.
+    pub(super) fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// The channels, with those up to the stride that mean nothing.
+    pub(super) fn channels(&self) -> Range<usize> {
+        self.channels.clone()
+    }
+
+    /// Writes the channels from `channel` on of a place.
+    #[inline(always)]
+    pub(super) fn write<V: Vector>(&mut self, place: usize, channel: usize, vector: V) {
+        let Range { start, end } = self.channels;
+        assert!(
+            place < self.places && channel >= start && end.saturating_sub(channel) >= V::LANES,
+            "among these channels"
+        );
+        // SAFETY: there is such a place, and each has a stride of floats, within which the channels end.
+        unsafe { vector.write(self.first.add(place * self.stride + channel)) }
+    }
 }
 
 /// Ways through a map, in floats; see [`multiply_inside`].

@@ -2,7 +2,11 @@
 
 use rayon::ThreadPoolBuilder;
 
-use super::{Engine, Layer, Width, winograd::Winograd};
+use super::{
+    Engine, Layer, Width,
+    simd::{Columns, Vector, Work, dispatch},
+    winograd::Winograd,
+};
 use crate::{
     net::{Activation, Batch, Conv, Graph},
     weights::ConvShape,
@@ -247,5 +251,64 @@ fn what_is_not_a_number_stays_visible() {
     for width in Width::all() {
         let outputs = Engine::new(&all_operations(), width).run(&input);
         assert!(outputs.iter().all(|output| output.values.iter().any(|value| value.is_nan())), "{width:?}");
+    }
+}
+
+#[test]
+fn channels_of_one_place_are_shared_out() {
+    let mut graph = Graph::new();
+    let wide = graph.conv(Graph::INPUT, conv(ConvShape::pointwise(3, 200), 1), Activation::HardSwish);
+    let mean = graph.mean(wide);
+    let wide = graph.conv(mean, conv(ConvShape::pointwise(200, 203), 2), Activation::HardSigmoid);
+    let graph = graph.with_outputs(vec![wide]);
+    for width in Width::all() {
+        let engine = Engine::new(&graph, width);
+        let run = |threads: usize| {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("a few threads");
+            pool.install(|| engine.run(&batch([2, 3, 20, 19])))
+        };
+        let one = run(1);
+        for threads in [2, 3, 9] {
+            assert!(run(threads) == one, "{threads} threads, {width:?}");
+        }
+    }
+}
+
+/// Writes a vector of ones.
+struct Write<'a> {
+    to: Columns<'a>,
+    place: usize,
+    channel: usize,
+}
+
+impl Work for Write<'_> {
+    #[inline(always)]
+    fn run<V: Vector, const ROWS: usize>(mut self) {
+        self.to.write(self.place, self.channel, V::splat(1.0));
+    }
+}
+
+#[test]
+fn columns_are_written_where_they_are() {
+    let mut floats = [0.0; 3 * 48];
+    for (place, channel) in [(0, 0), (2, 16)] {
+        let (before, rest) = Columns::of(&mut floats, 48).split_at(16);
+        assert_eq!((before.channels(), rest.channels(), rest.places()), (0..16, 16..48, 3));
+        let to = if channel == 0 { before } else { rest };
+        dispatch(Width::Narrow, Write { to, place, channel });
+    }
+    let written: Vec<usize> = (0..floats.len()).filter(|&i| floats[i] == 1.0).collect();
+    assert_eq!(written, [0, 1, 2, 3, 112, 113, 114, 115]);
+}
+
+#[test]
+fn columns_are_not_left() {
+    // Channels of the others, the next place, no place.
+    for (place, channel) in [(0, 12), (0, 30), (1, 45), (3, 16), (usize::MAX, 16), (0, usize::MAX)] {
+        let mut floats = [0.0; 3 * 48];
+        let (_, rest) = Columns::of(&mut floats, 48).split_at(16);
+        let (rest, _) = rest.split_at(32);
+        let write = std::panic::AssertUnwindSafe(|| dispatch(Width::Narrow, Write { to: rest, place, channel }));
+        assert!(std::panic::catch_unwind(write).is_err(), "place {place}, channel {channel}");
     }
 }
