@@ -41,8 +41,17 @@ impl Preparation {
     /// # Shapes
     /// `[frames, 3, height, width]`
     pub(crate) fn batch(&self, frames: &[&Plane<Rgb>], (width, height): (usize, usize)) -> Batch {
-        let scaled = frames.iter().map(|frame| scaled(frame, (width, height), self.scaling));
-        self.normalization.batch(scaled, (width, height))
+        self.normalization.batch(self.scaled(frames, (width, height)), (width, height))
+    }
+
+    /// The frames at the size of a network's input.
+    pub(crate) fn scaled<'a>(
+        &self,
+        frames: &'a [&Plane<Rgb>],
+        size: (usize, usize),
+    ) -> impl ExactSizeIterator<Item = Cow<'a, Plane<Rgb>>> {
+        let scaling = self.scaling;
+        frames.iter().map(move |frame| scaled(frame, size, scaling))
     }
 }
 

@@ -325,7 +325,7 @@ impl Segmenter {
         let failed = |reason: String| Error::DeviceFailed { device: self.report.name.clone(), reason };
         let prepare = |frames: &[&Plane<Rgb>]| self.architecture.preparation.batch(frames, input_size);
         let logits = match &self.network {
-            Placed::Cpu(engine) => engine.run(&prepare(frames)).swap_remove(0),
+            Placed::Cpu(engine) => engine.run_frames(&self.architecture.preparation, frames, input_size).swap_remove(0),
             Placed::Gpu(gpu) => gpu.run(frames, prepare).await.map_err(failed)?,
             Placed::Objects(_) => return Err(Error::NoLogits { network: self.architecture.name }),
         };

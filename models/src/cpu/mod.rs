@@ -21,7 +21,12 @@ mod winograd;
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::net::{Activation, Batch, Conv, Graph, Op, Values};
+use steadymask_core::{Plane, Rgb};
+
+use crate::{
+    input::Preparation,
+    net::{Activation, Batch, Conv, Graph, Op, Values},
+};
 use conv::Packed;
 use joined::Joined;
 use map::Floats;
@@ -103,7 +108,27 @@ impl Engine {
 
     /// The outputs for a batch.
     pub(crate) fn run(&self, input: &Batch) -> Vec<Batch> {
-        let outputs = self.run_on(self.input(input));
+        self.batches(self.outputs(|| self.input(input)))
+    }
+
+    /// The outputs for frames: those for what [`Preparation::batch`] makes of them.
+    pub(crate) fn run_frames(
+        &self,
+        preparation: &Preparation,
+        frames: &[&Plane<Rgb>],
+        (width, height): (usize, usize),
+    ) -> Vec<Batch> {
+        let table = preparation.normalization.table();
+        let scaled: Vec<_> = preparation.scaled(frames, (width, height)).collect();
+        self.batches(self.outputs(|| {
+            let mut input = self.without_gaps([frames.len(), 3, height, width]);
+            ops::from_pictures(&scaled, &table, &mut input);
+            input
+        }))
+    }
+
+    /// The outputs as they leave the engine.
+    fn batches(&self, outputs: Vec<Map>) -> Vec<Batch> {
         outputs
             .into_iter()
             .map(|map| {
@@ -116,19 +141,27 @@ impl Engine {
 
     /// A batch as [`Self::run_on`] wants it.
     pub(crate) fn input(&self, batch: &Batch) -> Map {
-        let [pictures, channels, height, width] = batch.shape;
-        // Without gaps: only a convolution that gathers reads it.
-        let data = self.take(pictures * height * width * channels);
-        let mut map = Map { batch: pictures, height, width, channels, stride: channels, data };
+        let mut map = self.without_gaps(batch.shape);
         ops::from_batch(batch, &mut map);
         map
+    }
+
+    /// A map to be written whose places have nothing between them: only a convolution that gathers reads an input.
+    fn without_gaps(&self, [batch, channels, height, width]: [usize; 4]) -> Map {
+        let data = self.take(batch * height * width * channels);
+        Map { batch, height, width, channels, stride: channels, data }
     }
 
     /// The outputs for an input, both with their channels side by side. What is no longer needed of them, let
     /// [`Self::put_back`] have.
     pub(crate) fn run_on(&self, input: Map) -> Vec<Map> {
+        self.outputs(|| input)
+    }
+
+    /// The outputs for the input that `input` makes.
+    fn outputs(&self, input: impl FnOnce() -> Map + Send) -> Vec<Map> {
         threads::inside(|| {
-            let mut input = Some(input);
+            let mut input = Some(input());
             self.graph.run(|op, values| self.step(op, values, &mut input), |map| self.put_back(map))
         })
     }

@@ -1,5 +1,9 @@
 //! What is done between convolutions: little arithmetic, in plain loops along the channels.
 
+use std::borrow::Cow;
+
+use steadymask_core::{Plane, Rgb};
+
 use super::{map::Map, threads};
 use crate::{input::taps, net::Batch};
 
@@ -18,6 +22,20 @@ pub(super) fn from_batch(batch: &Batch, to: &mut Map) {
         for (c, plane) in picture.chunks_exact(places).enumerate() {
             plane.iter().zip(to[c..].iter_mut().step_by(channels)).for_each(|(value, to)| *to = *value);
         }
+    }
+}
+
+/// Pictures of the map's size, without gaps, each colour by its table.
+pub(super) fn from_pictures(pictures: &[Cow<Plane<Rgb>>], [red, green, blue]: &[[f32; 256]; 3], to: &mut Map) {
+    let places = to.height * to.width;
+    let share = threads::share(places, PIECE);
+    for (picture, to) in pictures.iter().zip(to.data.chunks_exact_mut(3 * places)) {
+        threads::pieces(to, 3 * share, |index, to| {
+            for (to, pixel) in to.as_chunks_mut().0.iter_mut().zip(&picture.data()[index * share..]) {
+                let [r, g, b] = pixel.map(usize::from);
+                *to = [red[r], green[g], blue[b]];
+            }
+        });
     }
 }
 

@@ -1,6 +1,7 @@
 //! The engine against sums as they are written in books. `net/tests.rs` holds whole networks against burn.
 
 use rayon::ThreadPoolBuilder;
+use steadymask_core::Plane;
 
 use super::{
     Engine, Layer, Width,
@@ -8,6 +9,7 @@ use super::{
     winograd::Winograd,
 };
 use crate::{
+    input::Preparation,
     net::{Activation, Batch, Conv, Graph},
     weights::ConvShape,
 };
@@ -241,6 +243,23 @@ fn threads_and_earlier_runs_change_nothing() {
         let first = Batch { values: large.values[..3 * 97 * 121].to_vec(), shape: [1, 3, 97, 121] };
         let alone = run(2, &first);
         assert!(one.iter().zip(&alone).all(|(one, alone)| one.values[..alone.values.len()] == alone.values));
+    }
+}
+
+#[test]
+fn frames_are_the_batch_that_they_make() {
+    let preparation = Preparation::TORCHVISION;
+    let frame = |seed| Plane::from_fn(61, 47, |x, y| [(x * seed) as u8, (y * 5) as u8, (x * y + seed) as u8]);
+    let (first, second) = (frame(3), frame(7));
+    let engine = Engine::new(&all_operations(), Width::best());
+    // As they are, and made smaller.
+    for size in [(61, 47), (50, 33)] {
+        let expected = engine.run(&preparation.batch(&[&first, &second], size));
+        for threads in [1, 3] {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("a few threads");
+            let outputs = pool.install(|| engine.run_frames(&preparation, &[&first, &second], size));
+            assert!(outputs == expected, "{size:?}, {threads} threads");
+        }
     }
 }
 
