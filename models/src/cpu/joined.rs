@@ -5,7 +5,7 @@ use super::{
     Engine,
     conv::{BLOCK, Packed, Sink, blocks, panels, side_by_side},
     map::{Floats, Map},
-    simd::{Columns, Steps, Vector, Work, dispatch, load_all, multiply, multiply_inside},
+    simd::{Columns, Steps, Vector, Work, dispatch, load_all, multiply, multiply_inside, multiply_shared},
     threads,
 };
 use crate::{net::Activation, weights::ConvShape};
@@ -145,12 +145,18 @@ impl Work for Band<'_> {
                     self.expand::<V, ROWS, 1>(block, channel);
                 }
             }
+            let ConvShape { kernel, stride, dilation, .. } = self.joined.second.shape;
             // As many places as there are registers for.
-            match (self.joined.second.shape.kernel, V::LANES) {
-                (3, 16) => self.by_channel::<V, TILE, 3>(block),
-                (3, _) => self.by_channel::<V, { TILE / 2 }, 3>(block),
-                (_, 16) => self.by_channel::<V, TILE, 5>(block),
-                _ => self.by_channel::<V, { TILE / 2 }, 5>(block),
+            match (V::LANES, kernel, stride, dilation) {
+                (16, 3, ..) => self.by_channel::<V, TILE, 3, 0, 0>(block),
+                (16, ..) => self.by_channel::<V, TILE, 5, 0, 0>(block),
+                (4, 3, 1, 1) => self.by_channel::<V, TILE, 3, 1, 1>(block),
+                (4, 3, 2, 1) => self.by_channel::<V, TILE, 3, 2, 1>(block),
+                (4, 5, 1, 1) => self.by_channel::<V, TILE, 5, 1, 1>(block),
+                (4, 5, 1, 2) => self.by_channel::<V, TILE, 5, 1, 2>(block),
+                (4, 5, 2, 1) => self.by_channel::<V, TILE, 5, 2, 1>(block),
+                (_, 3, ..) => self.by_channel::<V, { TILE / 2 }, 3, 0, 0>(block),
+                _ => self.by_channel::<V, { TILE / 2 }, 5, 0, 0>(block),
             }
         }
     }
@@ -212,9 +218,9 @@ impl Band<'_> {
         }
     }
 
-    /// The second convolution, of a block of channels, with a kernel of `K`×`K`.
+    /// The second convolution, of a block of channels, with a kernel of `K`×`K`, stride `S` and dilation `D`; both 0 for any.
     #[inline(always)]
-    fn by_channel<V: Vector, const T: usize, const K: usize>(&mut self, block: usize) {
+    fn by_channel<V: Vector, const T: usize, const K: usize, const S: usize, const D: usize>(&mut self, block: usize) {
         let end = self.joined.second.outputs().min(block + BLOCK);
         let width = self.width;
         let rows = self.sink.out.places() / width;
@@ -222,13 +228,41 @@ impl Band<'_> {
             let mut channel = block;
             while channel < end {
                 channel += V::LANES
-                    * if end - channel > V::LANES {
+                    * if S > 0 {
+                        self.shared::<V, T, K, S, D>((x, y), block, channel)
+                    } else if end - channel > V::LANES {
                         self.tile::<V, T, 2, K>((x, y), block, channel)
                     } else {
                         self.tile::<V, T, 1, K>((x, y), block, channel)
                     };
             }
         }
+    }
+
+    /// A vector of channels at a tile of `T` places, whose kernels share what they see; gives 1.
+    #[inline(always)]
+    fn shared<V: Vector, const T: usize, const K: usize, const S: usize, const D: usize>(
+        &mut self,
+        (x, y): (usize, usize),
+        block: usize,
+        channel: usize,
+    ) -> usize {
+        let conv = &self.joined.second;
+        let first = (y * self.wide + x) * S * BLOCK + channel - block;
+        let steps = Steps::of(conv.shape, self.wide, BLOCK, first);
+        let mut sums = [load_all::<V, 1>(&conv.bias[channel..]); T];
+        multiply_shared::<V, T, K, S, D>(
+            self.between,
+            steps,
+            BLOCK,
+            &conv.weights,
+            self.sink.out.stride(),
+            channel,
+            &mut sums,
+        );
+        let places = side_by_side(y * self.width + x);
+        self.sink.finish(places, T.min(self.width - x), channel, sums);
+        1
     }
 
     /// `N` vectors of channels at a tile of `T` places; gives `N`.

@@ -276,6 +276,56 @@ pub(super) fn multiply_inside<V: Vector, const TILE: usize, const N: usize, cons
     *sums = total;
 }
 
+/// The same for one vector of channels, where it is known beforehand how a tile sees the map: taps are `D` places apart,
+/// kernels `S`, and each place has `place` floats. What several kernels see is read once, which counts where vectors are
+/// narrow: reading takes longer than the sums. These are taken in the same order.
+#[inline(always)]
+pub(super) fn multiply_shared<V: Vector, const TILE: usize, const K: usize, const S: usize, const D: usize>(
+    map: &[f32],
+    Steps { first, across, down, next }: Steps,
+    place: usize,
+    weights: &[f32],
+    stride: usize,
+    channel: usize,
+    sums: &mut [[V; 1]; TILE],
+) {
+    // Places in a row that the tile sees.
+    let seen = const {
+        let seen = (TILE - 1) * S + (K - 1) * D + 1;
+        assert!(seen <= 19, "as many as are spelled out below");
+        seen
+    };
+    assert!(across == D * place && next == S * place, "taps and kernels as far apart as was said");
+    assert!(channel + V::LANES <= stride && weights.len() >= K * K * stride, "weights for every tap and channel");
+    let last = first + (K - 1) * (across + down) + (TILE - 1) * next;
+    assert!(map.len() >= last + V::LANES, "all taps inside the map");
+    let mut total = *sums;
+    for dy in 0..K {
+        let row = first + dy * down;
+        let mut taps = [V::splat(0.0); K];
+        for (dx, tap) in taps.iter_mut().enumerate() {
+            // SAFETY: the assertion about weights.
+            *tap = unsafe { V::read(weights.as_ptr().add((dy * K + dx) * stride + channel)) };
+        }
+        // Spelled out, since a loop would only be unrolled after the sums' places have been looked for.
+        macro_rules! places {
+            ($($p:literal)*) => { $(
+                if $p < seen {
+                    // SAFETY: the assertion about the map: this is no further on than the last tap of the last place.
+                    let value = unsafe { V::read(map.as_ptr().add(row + $p * place)) };
+                    for (dx, tap) in taps.iter().enumerate() {
+                        if let Some(from) = usize::checked_sub($p, dx * D) && from % S == 0 && from / S < TILE {
+                            total[from / S][0] = value.mul_add(*tap, total[from / S][0]);
+                        }
+                    }
+                }
+            )* };
+        }
+        places!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18);
+    }
+    *sums = total;
+}
+
 /// Channels of places side by side, to be written to: a mutable slice that can be split along the channels too.
 pub(super) struct Columns<'a> {
     /// The first channel of the first place, be it among these or not.
