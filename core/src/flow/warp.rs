@@ -147,11 +147,30 @@ fn split(position: f32, side: i32) -> (i32, f32) {
 }
 
 /// As [`warp`], but takes the nearest pixel: for masks and labels.
-pub fn warp_nearest<T: Copy>(source: &Plane<T>, flow: &Flow) -> Plane<T> {
-    let (width, height) = source.size();
-    let nearest = |position: f32, side: usize| (larger(position + 0.5, 0.0) as usize).min(side - 1);
-    Plane::from_fn(flow.width(), flow.height(), |x, y| {
-        let [u, v] = flow.get(x, y);
-        source.get(nearest(x as f32 + u, width), nearest(y as f32 + v, height))
-    })
+pub fn warp_nearest<T: Copy + Send + Sync>(source: &Plane<T>, flow: &Flow) -> Plane<T> {
+    let pixels = source.data();
+    let mut out = Plane::filled(flow.width(), flow.height(), pixels[0]);
+    parallel::rows(&mut out, |y, row| {
+        let mut found = [0; AT_A_TIME];
+        let pieces = row.chunks_mut(AT_A_TIME).zip(flow.row(y).chunks(AT_A_TIME));
+        for (start, (row, vectors)) in (0..).step_by(AT_A_TIME).zip(pieces) {
+            nearest(&mut found, vectors, [start as f32, y as f32], source.size());
+            for (value, &index) in row.iter_mut().zip(&found) {
+                *value = pixels[index as usize];
+            }
+        }
+    });
+    out
+}
+
+vectorised! {
+    /// The pixels nearest to where the vectors lead that start at a place, a pixel right of it, and so on.
+    fn nearest(found: &mut [u32], vectors: &[[f32; 2]], at: [f32; 2], size: (usize, usize)) {
+        let last = [(size.0 - 1) as f32, (size.1 - 1) as f32];
+        let pixel = |position: f32, last: f32| whole(smaller(larger(position + 0.5, 0.0), last));
+        for (i, (found, &[u, v])) in found.iter_mut().zip(vectors).enumerate() {
+            let (x, y) = (pixel(at[0] + i as i32 as f32 + u, last[0]), pixel(at[1] + v, last[1]));
+            *found = (y * size.0 as i32 + x) as u32;
+        }
+    }
 }

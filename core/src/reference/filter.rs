@@ -3,9 +3,9 @@
 use crate::{
     BitMask, Motion, Plane, Rgb,
     filter::{
-        DISAGREEMENT_GAIN, LEAST_PEAK_SHARE, LEAST_PROBABILITY, LEAST_WEIGHT, Noise, PAST_BLOCK, PEAK_SHARE,
-        SECOND_DECAY, SMALL_SHARE, STEADY_NOISE, STEADY_SOFTNESS, STEADY_SWELLING, STEADY_WINDOW, UNSTEADY_NOISE,
-        UNSTEADY_SOFTNESS, UNSTEADY_SWELLING, VOTES, WINDOW,
+        CERTAIN, CERTAIN_NOT, DISAGREEMENT_GAIN, HELD_FOR, LEAST_PEAK_SHARE, LEAST_PROBABILITY, LEAST_WEIGHT, Noise,
+        PAST_BLOCK, PEAK_SHARE, SECOND_DECAY, SMALL_SHARE, STEADY_NOISE, STEADY_SOFTNESS, STEADY_SWELLING,
+        STEADY_WINDOW, UNSTEADY_NOISE, UNSTEADY_SOFTNESS, UNSTEADY_SWELLING, VOTES, WINDOW,
     },
     flow::{Flow, TRUSTED, warp},
 };
@@ -141,6 +141,25 @@ pub fn consensus(
     };
     let own: Vec<_> = (0..shot.len()).map(decided).collect();
     let fused = |t| joined(&own, motions, SECOND_DECAY, look_ahead.is_some(), t, ends(lags[1], t)[1]);
+    let fused: Vec<_> = (0..shot.len()).map(|t| fused(t).map(|[mean, _]| mean.round() as u8)).collect();
+    let held = |t: usize| {
+        Plane::from_fn(shot[t].width(), shot[t].height(), |x, y| {
+            let past = label(&fused[..=t], t, [x, y], |t| {
+                let motion = t.checked_sub(1).map(|before| &motions[before])?;
+                Some((t - 1, &motion.backward, &motion.backward_trust))
+            });
+            let future = label(&fused[..ends(lags[1], t)[0]], t, [x, y], |t| {
+                let motion = motions.get(t)?;
+                Some((t + 1, &motion.forward, &motion.forward_trust))
+            });
+            let p = fused[t].get(x, y);
+            match (past, future) {
+                (Some(true), _) | (_, Some(true)) => p.max(128),
+                (Some(false), _) | (_, Some(false)) => p.min(127),
+                (None, None) => p,
+            }
+        })
+    };
 
     let noise: Vec<_> = (0..shot.len())
         .map(|t| {
@@ -153,10 +172,30 @@ pub fn consensus(
         let known = ends(lags[0], ends(lags[1], t)[1] - 1)[1] - 1;
         let window = t.saturating_sub(STEADY_WINDOW)..(t + STEADY_WINDOW + 1).min(known);
         let window: Vec<Noise> = noise.get(window).unwrap_or_default().iter().flatten().copied().collect();
-        let fused = fused(t).map(|[mean, _]| mean.round() as u8);
-        keep(&shot[t], &fused, steadiness(&window))
+        keep(&shot[t], &held(t), steadiness(&window))
     };
     (0..shot.len()).map(finished).collect()
+}
+
+/// The label that motion brings to a pixel of frame `t` of these from one side; `next` leads from a frame to its
+/// neighbour there.
+fn label<'a>(
+    frames: &[Plane<u8>],
+    mut t: usize,
+    mut pixel: [usize; 2],
+    next: impl Fn(usize) -> Option<(usize, &'a Flow, &'a Plane<f32>)>,
+) -> Option<bool> {
+    for _ in 0..HELD_FOR {
+        let [x, y] = pixel;
+        let p = frames[t].get(x, y);
+        let uncertain = (CERTAIN_NOT + 1..CERTAIN).contains(&p);
+        let there = next(t).filter(|&(neighbour, _, trust)| neighbour < frames.len() && trust.get(x, y) > TRUSTED);
+        let Some((neighbour, flow, _)) = there.filter(|_| uncertain) else { return Some(p > 127) };
+        let near = |position: f32, side: usize| (position + 0.5).floor().clamp(0.0, (side - 1) as f32) as usize;
+        let ([u, v], (width, height)) = (flow.get(x, y), frames[t].size());
+        (t, pixel) = (neighbour, [near(x as f32 + u, width), near(y as f32 + v, height)]);
+    }
+    None
 }
 
 /// Twin of [`Noise::of`].

@@ -1,9 +1,11 @@
 mod appearance;
 mod fusion;
+mod holding;
 mod steadiness;
 
 use std::{collections::VecDeque, sync::Arc};
 
+pub use self::holding::{CERTAIN, CERTAIN_NOT, HELD_FOR};
 pub use self::steadiness::{
     Noise, STEADY_NOISE, STEADY_SOFTNESS, STEADY_SWELLING, STEADY_WINDOW, UNSTEADY_NOISE, UNSTEADY_SOFTNESS,
     UNSTEADY_SWELLING, keep, steadiness,
@@ -11,6 +13,7 @@ pub use self::steadiness::{
 use self::{
     appearance::{Appearance, bins},
     fusion::{Fusion, Joint, Lag, Own},
+    holding::{Fused, Holding},
     steadiness::Steadiness,
 };
 use super::{TemporalFilter, level, local_maximum};
@@ -45,6 +48,9 @@ use crate::{
 /// **Second fusion.** What was decided is joined along motion once more, each frame with weight 1 and
 /// `a = `[`SECOND_DECAY`]` · trust`: colours differ a little from frame to frame, and contours should not.
 ///
+/// **What is uncertain holds.** A pixel between [`CERTAIN_NOT`] and [`CERTAIN`] keeps its label along motion, from the
+/// past and from the future, for [`HELD_FOR`] frames; where the two differ, it is in the mask.
+///
 /// **What is steady already** is left alone. All this costs good masks their thin and fast parts, which flow cannot
 /// follow. Where the [`Noise`] of a class is low, by the median over the frames at most [`STEADY_WINDOW`] away that
 /// came with no later ones, its masks are [kept](keep) as they came but for what flickers, by the share [`steadiness`].
@@ -66,6 +72,9 @@ pub struct Consensus {
     /// For each class, the colours of frames near the one to be decided next.
     appearances: Vec<Window>,
     second: Fusion<2>,
+    /// Motion of the frames in the second fusion, oldest first.
+    motions: VecDeque<Option<Arc<Motion>>>,
+    holding: Holding,
     steadiness: Steadiness,
     /// Frames that are done, but not yet due.
     done: VecDeque<Vec<Plane<u8>>>,
@@ -107,7 +116,7 @@ struct Window {
 pub const LEAST_WEIGHT: f32 = 0.15;
 /// Share of the largest joint probability nearby over which a pixel is more likely in the mask than not, where hardly
 /// anything is in dispute.
-pub const PEAK_SHARE: f32 = 0.66;
+pub const PEAK_SHARE: f32 = 0.7;
 /// The share is at least this.
 pub const LEAST_PEAK_SHARE: f32 = 0.35;
 /// Joint probability that is never enough to be in the mask where frames disagree.
@@ -126,7 +135,7 @@ const NEARBY: u8 = 76;
 impl Consensus {
     /// Frames before a frame that bear on its output, at most, where the look-ahead is bounded: what a piece of a clip
     /// must bring along from before it, for the same bytes as in the whole.
-    pub const OVERLAP: usize = 2 * (2 * PAST_BLOCK - 1) + WINDOW;
+    pub const OVERLAP: usize = 2 * (2 * PAST_BLOCK - 1) + WINDOW + HELD_FOR;
 
     /// `decay` is the share of the evidence that survives a step of the first fusion, 0 to 1. The first frame pushed
     /// has the number `first` in its clip.
@@ -146,6 +155,8 @@ impl Consensus {
             held: VecDeque::new(),
             appearances: Vec::new(),
             second: Fusion::new(SECOND_DECAY, second_lag, first),
+            motions: VecDeque::new(),
+            holding: Holding::default(),
             steadiness: Steadiness::default(),
             done: VecDeque::new(),
             inside: 0,
@@ -184,7 +195,8 @@ impl Consensus {
                 }
                 decide(&class.probability, near, odds)
             });
-            let own = Own { classes: decided.collect(), motion: held.motion };
+            let own = Own { classes: decided.collect(), motion: held.motion.clone() };
+            self.motions.push_back(held.motion);
             let fused = self.second.push(own);
             self.give_out(fused);
         }
@@ -192,7 +204,11 @@ impl Consensus {
 
     /// Takes frames from the second fusion to the end.
     fn give_out(&mut self, fused: Vec<Vec<Joint>>) {
-        self.done.extend(fused.into_iter().map(|frame| self.steadiness.give(&probabilities(frame))));
+        let motions = self.motions.drain(..fused.len());
+        let frames =
+            fused.into_iter().zip(motions).map(|(frame, motion)| Fused { classes: probabilities(frame), motion });
+        let held = self.holding.give(frames.collect());
+        self.done.extend(held.into_iter().map(|classes| self.steadiness.give(&classes)));
     }
 }
 
@@ -228,6 +244,7 @@ impl TemporalFilter for Consensus {
         self.pass_on(joint);
         let fused = self.second.finish();
         self.give_out(fused);
+        self.holding.finish();
         self.appearances.clear();
         self.steadiness = Steadiness::default();
         self.inside = 0;
