@@ -95,6 +95,7 @@ impl Layer {
 #[derive(Debug)]
 pub(crate) struct Engine {
     graph: Graph<Layer>,
+    width: Width,
     /// Memory of maps that are done with.
     free: Mutex<Vec<Floats>>,
 }
@@ -103,7 +104,7 @@ impl Engine {
     /// Lays out the weights for vectors of this width.
     pub(crate) fn new(graph: &Graph, width: Width) -> Self {
         let graph = graph.map(|conv| Layer::new(conv, width)).joined(Layer::suit, Layer::join);
-        Self { graph, free: Mutex::default() }
+        Self { graph, width, free: Mutex::default() }
     }
 
     /// The outputs for a batch.
@@ -184,7 +185,7 @@ impl Engine {
             Op::Mean(x) => {
                 let x = &values[*x];
                 let mut to = self.map(x.batch, [1, 1], x.channels);
-                ops::mean(x, &mut to);
+                ops::mean(self.width, x, &mut to);
                 to
             }
             Op::Scale { x, by } => {

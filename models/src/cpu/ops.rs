@@ -1,14 +1,20 @@
-//! What is done between convolutions: little arithmetic, in plain loops along the channels.
+//! What is done between convolutions: little arithmetic, in loops along the channels.
 
 use std::borrow::Cow;
 
 use steadymask_core::{Plane, Rgb};
 
-use super::{map::Map, threads};
+use super::{
+    map::Map,
+    simd::{Vector, Width, Work, dispatch},
+    threads,
+};
 use crate::{input::taps, net::Batch};
 
 /// So many floats are worth sharing among threads.
-const WORTHWHILE: usize = 1 << 14;
+const WORTHWHILE: usize = 1 << 16;
+/// The same where they are only read and summed up.
+const WORTHWHILE_TO_READ: usize = 1 << 18;
 /// Floats of a piece of work at most.
 const PIECE: usize = 1 << 17;
 /// Floats of a line of the cache.
@@ -71,23 +77,47 @@ pub(super) fn max_pool(x: &Map, kernel: usize, to: &mut Map) {
 }
 
 /// The mean of each channel, row by row and then over the rows, so that few numbers are added to a large one.
-pub(super) fn mean(x: &Map, to: &mut Map) {
-    let count = (x.height * x.width) as f32;
-    let share = if x.picture(0).len() < WORTHWHILE { x.stride } else { threads::share(x.stride, x.stride) };
-    let share = share.next_multiple_of(LINE);
+pub(super) fn mean(width: Width, x: &Map, to: &mut Map) {
+    let alone = x.picture(0).len() < WORTHWHILE_TO_READ;
+    let share = if alone { x.stride } else { threads::share(x.stride, x.stride).next_multiple_of(LINE) };
     for (index, to) in to.data.chunks_exact_mut(to.stride).take(x.batch).enumerate() {
         threads::pieces(to, share, |piece, to| {
-            let mut sum = vec![0.0; to.len()];
-            to.fill(0.0);
-            for row in x.picture(index).chunks_exact(x.width * x.stride) {
-                sum.fill(0.0);
-                for place in row.chunks_exact(x.stride) {
-                    sum.iter_mut().zip(&place[piece * share..]).for_each(|(sum, value)| *sum += value);
-                }
-                to.iter_mut().zip(&sum).for_each(|(to, sum)| *to += sum);
-            }
-            to.iter_mut().for_each(|to| *to /= count);
+            dispatch(width, Mean { picture: x.picture(index), x, first: piece * share, to });
         });
+    }
+}
+
+/// Of the channels from `first` on.
+struct Mean<'a> {
+    picture: &'a [f32],
+    x: &'a Map,
+    first: usize,
+    to: &'a mut [f32],
+}
+
+impl Work for Mean<'_> {
+    #[inline(always)]
+    fn run<V: Vector, const ROWS: usize>(self) {
+        let Self { picture, x, first, to } = self;
+        let mut sum = vec![0.0; to.len()];
+        to.fill(0.0);
+        for row in picture.chunks_exact(x.width * x.stride) {
+            sum.fill(0.0);
+            for place in row.chunks_exact(x.stride) {
+                add::<V>(&mut sum, &place[first..]);
+            }
+            add::<V>(to, &sum);
+        }
+        let count = (x.height * x.width) as f32;
+        to.iter_mut().for_each(|to| *to /= count);
+    }
+}
+
+/// `to += from`, of whole vectors.
+#[inline(always)]
+fn add<V: Vector>(to: &mut [f32], from: &[f32]) {
+    for (to, from) in to.chunks_exact_mut(V::LANES).zip(from.chunks_exact(V::LANES)) {
+        V::load(to).add(V::load(from)).store(to);
     }
 }
 

@@ -284,7 +284,7 @@ fn channels_of_one_place_are_shared_out() {
         let engine = Engine::new(&graph, width);
         let run = |threads: usize| {
             let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("a few threads");
-            pool.install(|| engine.run(&batch([2, 3, 20, 19])))
+            pool.install(|| engine.run(&batch([2, 3, 40, 37])))
         };
         let one = run(1);
         for threads in [2, 3, 9] {
