@@ -17,6 +17,8 @@ pub fn everything() -> Result<()> {
     step("lints of the page", cargo(&[&of_the_page, &strict[..]].concat()))?;
     step("unit, property, parity, command-line and HTTP tests", cargo(&["test", "--release"]))?;
     step("tests of the page's pure parts", cargo(&["test", "--release", "--package", "steadymask-web", "--lib"]))?;
+    let training = ["test", "--release", "--package", "steadymask-models", "--features", "train", "--lib", "train"];
+    step("tests of training", cargo(&training))?;
     let wasm = ["test", "--release", "--package", "steadymask-core", "--target", WASM, "--test", "determinism"];
     step("the same bytes in WASM", cargo(&wasm))?;
     build::site()?;
