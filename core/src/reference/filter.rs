@@ -153,10 +153,13 @@ pub fn consensus(
                 Some((t + 1, &motion.forward, &motion.forward_trust))
             });
             let p = fused[t].get(x, y);
-            match (past, future) {
-                (Some(true), _) | (_, Some(true)) => p.max(128),
-                (Some(false), _) | (_, Some(false)) => p.min(127),
-                (None, None) => p,
+            let given = [past, future].into_iter().flatten();
+            let (inside, outside): (Vec<u8>, Vec<u8>) = given.partition(|&giver| giver > 127);
+            let certain = |givers: &[u8]| givers.iter().any(|giver| !(CERTAIN_NOT + 1..CERTAIN).contains(giver));
+            match (&inside[..], &outside[..]) {
+                ([], []) => p,
+                ([], givers) => p.min(if certain(givers) { CERTAIN_NOT } else { 127 }),
+                (givers, _) => p.max(if certain(givers) { CERTAIN } else { 128 }),
             }
         })
     };
@@ -177,20 +180,20 @@ pub fn consensus(
     (0..shot.len()).map(finished).collect()
 }
 
-/// The label that motion brings to a pixel of frame `t` of these from one side; `next` leads from a frame to its
-/// neighbour there.
+/// The probability whose label motion brings to a pixel of frame `t` of these from one side; `next` leads from a frame
+/// to its neighbour there.
 fn label<'a>(
     frames: &[Plane<u8>],
     mut t: usize,
     mut pixel: [usize; 2],
     next: impl Fn(usize) -> Option<(usize, &'a Flow, &'a Plane<f32>)>,
-) -> Option<bool> {
+) -> Option<u8> {
     for _ in 0..HELD_FOR {
         let [x, y] = pixel;
         let p = frames[t].get(x, y);
         let uncertain = (CERTAIN_NOT + 1..CERTAIN).contains(&p);
         let there = next(t).filter(|&(neighbour, _, trust)| neighbour < frames.len() && trust.get(x, y) > TRUSTED);
-        let Some((neighbour, flow, _)) = there.filter(|_| uncertain) else { return Some(p > 127) };
+        let Some((neighbour, flow, _)) = there.filter(|_| uncertain) else { return Some(p) };
         let near = |position: f32, side: usize| (position + 0.5).floor().clamp(0.0, (side - 1) as f32) as usize;
         let ([u, v], (width, height)) = (flow.get(x, y), frames[t].size());
         (t, pixel) = (neighbour, [near(x as f32 + u, width), near(y as f32 + v, height)]);

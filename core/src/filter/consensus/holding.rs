@@ -24,15 +24,16 @@ pub const HELD_FOR: usize = 24;
 /// the mask. ½ decides where the flow is not [`TRUSTED`], at the ends of a shot, and where all has been uncertain for
 /// [`HELD_FOR`] frames. Flow is read at the nearest pixel.
 ///
-/// Probabilities stay as they are where they agree with the label, and else move to the nearest level that does: 128
-/// or 127.
+/// Probabilities move to the side of their label: as far as [`CERTAIN`] or [`CERTAIN_NOT`] where it came from a certain
+/// pixel, so that enlarging keeps it, else to 128 or 127.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Holding {
     /// What the frame last given out has from its past, a plane a class; `None` at the start of a shot.
     past: Option<Vec<Held>>,
 }
 
-/// For how many frames more the label of each pixel holds: over 0 in the mask, under 0 outside; 0 where none does.
+/// For how many frames more the label of each pixel holds, and [`FIRM`] more where a certain one gave it: over 0 in the
+/// mask, under 0 outside; 0 where none does.
 type Held = Plane<i8>;
 
 /// A frame.
@@ -88,28 +89,39 @@ fn carry(classes: &[Plane<u8>], there: Option<(&[Held], &Flow, &Plane<f32>)>) ->
     classes.iter().enumerate().map(carry).collect()
 }
 
-/// The label by the pixel alone.
+/// What the size of a [`Held`] is over where a certain pixel gave the label.
+const FIRM: i8 = 64;
+
+/// What the pixel says by itself.
 #[inline(always)]
 fn own(p: u8) -> i8 {
-    if p > RAW_LEVEL { HELD_FOR as i8 } else { -(HELD_FOR as i8) }
+    let size = HELD_FOR as i8 + if certain(p) { FIRM } else { 0 };
+    if p > RAW_LEVEL { size } else { -size }
+}
+
+#[inline(always)]
+fn certain(p: u8) -> bool {
+    p <= CERTAIN_NOT || p >= CERTAIN
 }
 
 vectorised! {
     /// Makes what holds in a neighbour what holds here.
     fn hold(held: &mut [i8], probabilities: &[u8], trust: &[f32]) {
         for ((held, &p), &trust) in held.iter_mut().zip(probabilities).zip(trust) {
-            let asked = CERTAIN_NOT < p && p < CERTAIN && trust > TRUSTED;
-            *held = if asked { *held - held.signum() } else { own(p) };
+            let faded = *held - held.signum();
+            let faded = if faded.abs() == FIRM { 0 } else { faded };
+            *held = if certain(p) || trust <= TRUSTED { own(p) } else { faded };
         }
     }
 
     /// Brings probabilities to the side of their label.
     fn settle(probabilities: &mut [u8], past: &[i8], future: &[i8]) {
         for ((p, &past), &future) in probabilities.iter_mut().zip(past).zip(future) {
-            *p = if past > 0 || future > 0 {
-                (*p).max(RAW_LEVEL + 1)
-            } else if past < 0 || future < 0 {
-                (*p).min(RAW_LEVEL)
+            let (most, least) = (past.max(future), past.min(future));
+            *p = if most > 0 {
+                (*p).max(if most > FIRM { CERTAIN } else { RAW_LEVEL + 1 })
+            } else if least < 0 {
+                (*p).min(if least < -FIRM { CERTAIN_NOT } else { RAW_LEVEL })
             } else {
                 *p
             };

@@ -116,7 +116,7 @@ struct Window {
 pub const LEAST_WEIGHT: f32 = 0.15;
 /// Share of the largest joint probability nearby over which a pixel is more likely in the mask than not, where hardly
 /// anything is in dispute.
-pub const PEAK_SHARE: f32 = 0.7;
+pub const PEAK_SHARE: f32 = 0.68;
 /// The share is at least this.
 pub const LEAST_PEAK_SHARE: f32 = 0.35;
 /// Joint probability that is never enough to be in the mask where frames disagree.
