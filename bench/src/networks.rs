@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+#[cfg(feature = "networks")]
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +80,7 @@ impl Networks {
     }
 
     /// Keeps it for [`Self::kept`].
+    #[cfg(feature = "networks")]
     pub fn keep(&self, place: Place) -> Result<()> {
         let json = serde_json::to_string_pretty(self)? + "\n";
         std::fs::write(place.file(), json).with_context(|| format!("cannot write {}", place.file()))
