@@ -58,14 +58,17 @@ pub(super) struct Lag {
     pub ahead: usize,
 }
 
-/// What a frame itself says.
+/// A frame on its way through the stages.
 #[derive(Debug, Clone)]
-pub(super) struct Own {
-    /// Probability and weight, each 0–255, a plane a class.
-    pub classes: Vec<Plane<[u8; 2]>>,
+pub(super) struct Frame<T> {
+    /// What is known of each class.
+    pub classes: Vec<T>,
     /// Motion since the frame before.
     pub motion: Option<Arc<Motion>>,
 }
+
+/// What a frame itself says: probability and weight, each 0–255, a plane a class.
+pub(super) type Own = Frame<Plane<[u8; 2]>>;
 
 /// What all frames say of one.
 #[derive(Debug, Clone)]
@@ -87,7 +90,7 @@ impl<const N: usize> Fusion<N> {
     }
 
     /// Takes the next frame; gives those that need no more of the future, in order, a [`Joint`] a class.
-    pub fn push(&mut self, own: Own) -> Vec<Vec<Joint>> {
+    pub fn push(&mut self, own: Own) -> Vec<Frame<Joint>> {
         self.held.push_back(own);
         let Some(Lag { block, ahead }) = self.lag else { return Vec::new() };
         let end = (self.next / block + 1) * block;
@@ -98,7 +101,7 @@ impl<const N: usize> Fusion<N> {
     }
 
     /// Ends the shot: the frames still held, in order. The next frame pushed begins a new one.
-    pub fn finish(&mut self) -> Vec<Vec<Joint>> {
+    pub fn finish(&mut self) -> Vec<Frame<Joint>> {
         let rest = self.advance(self.held.len());
         self.past = None;
         self.spare.clear();
@@ -106,7 +109,7 @@ impl<const N: usize> Fusion<N> {
     }
 
     /// Gives out the oldest `count` frames, with all that are held as their future.
-    fn advance(&mut self, count: usize) -> Vec<Vec<Joint>> {
+    fn advance(&mut self, count: usize) -> Vec<Frame<Joint>> {
         let mut futures: Vec<Vec<Sums<N>>> = Vec::with_capacity(count);
         let mut beyond = None;
         for index in (0..self.held.len()).rev() {
@@ -130,7 +133,7 @@ impl<const N: usize> Fusion<N> {
     }
 
     /// Gives out the oldest frame, whose backward sums are `future`.
-    fn give(&mut self, future: &[Sums<N>]) -> Vec<Joint> {
+    fn give(&mut self, future: &[Sums<N>]) -> Frame<Joint> {
         let own = self.held.pop_front().expect("a frame for each future");
         let phase = self.next % PAST_BLOCK;
         let share = if self.lag.is_some() { 1.0 - phase as f32 / PAST_BLOCK as f32 } else { 1.0 };
@@ -151,7 +154,7 @@ impl<const N: usize> Fusion<N> {
             }
             _ => (step(&mut self.spare, self.decay, &own.classes, None), None),
         };
-        let joint = (0..own.classes.len())
+        let classes = (0..own.classes.len())
             .map(|class| {
                 let past = (&older[class], younger.as_ref().map_or(&older[class], |younger| &younger[class]));
                 join(&own.classes[class], past, share, &future[class])
@@ -159,7 +162,7 @@ impl<const N: usize> Fusion<N> {
             .collect();
         self.past = Some(Past { older, younger });
         self.next += 1;
-        joint
+        Frame { classes, motion: own.motion }
     }
 }
 

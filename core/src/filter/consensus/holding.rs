@@ -1,7 +1,6 @@
 //! A pixel keeps its label along motion while little speaks against it.
 
-use std::sync::Arc;
-
+use super::fusion::Frame;
 use crate::{
     Motion, Plane, RAW_LEVEL,
     flow::{Flow, TRUSTED, warp_nearest},
@@ -21,7 +20,7 @@ pub const HELD_FOR: usize = 24;
 ///
 /// From [`CERTAIN`] on a pixel is in the mask, and up to [`CERTAIN_NOT`] it is not. Between them it has the label of the
 /// pixel to which motion leads in the frame before, and the same of the frame after; where the two differ, it is in
-/// the mask. ½ decides where the flow is not [`TRUSTED`], at the ends of a shot, and where all has been uncertain for
+/// the mask. ½ decides where the flow is not [`TRUSTED`], at the ends of what is known, and where all has been uncertain for
 /// [`HELD_FOR`] frames. Flow is read at the nearest pixel.
 ///
 /// Probabilities move to the side of their label: as far as [`CERTAIN`] or [`CERTAIN_NOT`] where it came from a certain
@@ -36,18 +35,9 @@ pub(super) struct Holding {
 /// mask, under 0 outside; 0 where none does.
 type Held = Plane<i8>;
 
-/// A frame.
-#[derive(Debug, Clone)]
-pub(super) struct Fused {
-    /// Probabilities, 0–255, a plane a class.
-    pub classes: Vec<Plane<u8>>,
-    /// Motion since the frame before.
-    pub motion: Option<Arc<Motion>>,
-}
-
 impl Holding {
     /// The probabilities of the shot's next frames, which come together: the last ends what is known of the future.
-    pub fn give(&mut self, frames: Vec<Fused>) -> Vec<Vec<Plane<u8>>> {
+    pub fn give(&mut self, frames: Vec<Frame<Plane<u8>>>) -> Vec<Vec<Plane<u8>>> {
         let mut futures: Vec<Vec<Held>> = Vec::with_capacity(frames.len());
         for (index, frame) in frames.iter().enumerate().rev() {
             let motion = frames.get(index + 1).and_then(|next| next.motion.as_deref());
@@ -56,7 +46,7 @@ impl Holding {
             futures.push(carry(&frame.classes, there));
         }
         let frames = frames.into_iter().zip(futures.into_iter().rev());
-        frames.map(|(Fused { classes, motion }, future)| self.settle(classes, motion.as_deref(), &future)).collect()
+        frames.map(|(Frame { classes, motion }, future)| self.settle(classes, motion.as_deref(), &future)).collect()
     }
 
     /// Ends the shot.

@@ -12,8 +12,8 @@ pub use self::steadiness::{
 };
 use self::{
     appearance::{Appearance, bins},
-    fusion::{Fusion, Joint, Lag, Own},
-    holding::{Fused, Holding},
+    fusion::{Frame, Fusion, Joint, Lag, Own},
+    holding::Holding,
     steadiness::Steadiness,
 };
 use super::{TemporalFilter, level, local_maximum};
@@ -67,25 +67,17 @@ pub struct Consensus {
     /// Colours of the frame to be pushed next.
     shown: Option<Plane<u16>>,
     first: Fusion<4>,
-    /// Frames in the first fusion, oldest first.
-    held: VecDeque<Held>,
+    /// Colours of the frames in the first fusion, oldest first.
+    held: VecDeque<Option<Plane<u16>>>,
     /// For each class, the colours of frames near the one to be decided next.
     appearances: Vec<Window>,
     second: Fusion<2>,
-    /// Motion of the frames in the second fusion, oldest first.
-    motions: VecDeque<Option<Arc<Motion>>>,
     holding: Holding,
     steadiness: Steadiness,
     /// Frames that are done, but not yet due.
     done: VecDeque<Vec<Plane<u8>>>,
     /// Frames pushed and not given out.
     inside: usize,
-}
-
-#[derive(Debug, Clone)]
-struct Held {
-    colors: Option<Plane<u16>>,
-    motion: Option<Arc<Motion>>,
 }
 
 /// What the decision about a class in a frame asks of the first fusion, besides the probabilities.
@@ -155,7 +147,6 @@ impl Consensus {
             held: VecDeque::new(),
             appearances: Vec::new(),
             second: Fusion::new(SECOND_DECAY, second_lag, first),
-            motions: VecDeque::new(),
             holding: Holding::default(),
             steadiness: Steadiness::default(),
             done: VecDeque::new(),
@@ -164,19 +155,19 @@ impl Consensus {
     }
 
     /// Takes frames from the first fusion through the decision to the second.
-    fn pass_on(&mut self, joint: Vec<Vec<Joint>>) {
+    fn pass_on(&mut self, joint: Vec<Frame<Joint>>) {
         let surroundings: Vec<Vec<Surroundings>> =
-            parallel::map(&joint, |frame| frame.iter().map(Surroundings::of).collect());
+            parallel::map(&joint, |frame| frame.classes.iter().map(Surroundings::of).collect());
         if self.appearances.is_empty() {
             let window = || Window { appearance: Appearance::new(), before: 0 };
-            self.appearances.resize_with(joint.first().map_or(0, Vec::len), window);
+            self.appearances.resize_with(joint.first().map_or(0, |frame| frame.classes.len()), window);
         }
         // Frames of `joint` whose colours are in the windows.
         let mut counted = 0;
         for (index, frame) in joint.iter().enumerate() {
             while counted < joint.len().min(index + 1 + WINDOW) {
-                let colors = &self.held[counted - index].colors;
-                let classes = joint[counted].iter().zip(&surroundings[counted]);
+                let colors = &self.held[counted - index];
+                let classes = joint[counted].classes.iter().zip(&surroundings[counted]);
                 for (window, (joint, near)) in self.appearances.iter_mut().zip(classes) {
                     if let Some(colors) = colors {
                         window.appearance.push(colors, &joint.probability, &near.seen);
@@ -184,10 +175,10 @@ impl Consensus {
                 }
                 counted += 1;
             }
-            let held = self.held.pop_front().expect("a filter gives no more than it took");
-            let classes = frame.iter().zip(&surroundings[index]).zip(&mut self.appearances);
+            let colors = self.held.pop_front().expect("a filter gives no more than it took");
+            let classes = frame.classes.iter().zip(&surroundings[index]).zip(&mut self.appearances);
             let decided = classes.map(|((class, near), window)| {
-                let odds = held.colors.as_ref().map(|colors| (colors, window.appearance.odds()));
+                let odds = colors.as_ref().map(|colors| (colors, window.appearance.odds()));
                 window.before += 1;
                 if window.before > WINDOW {
                     window.appearance.pop();
@@ -195,19 +186,19 @@ impl Consensus {
                 }
                 decide(&class.probability, near, odds)
             });
-            let own = Own { classes: decided.collect(), motion: held.motion.clone() };
-            self.motions.push_back(held.motion);
+            let own = Own { classes: decided.collect(), motion: frame.motion.clone() };
             let fused = self.second.push(own);
             self.give_out(fused);
         }
     }
 
     /// Takes frames from the second fusion to the end.
-    fn give_out(&mut self, fused: Vec<Vec<Joint>>) {
-        let motions = self.motions.drain(..fused.len());
-        let frames =
-            fused.into_iter().zip(motions).map(|(frame, motion)| Fused { classes: probabilities(frame), motion });
-        let held = self.holding.give(frames.collect());
+    fn give_out(&mut self, fused: Vec<Frame<Joint>>) {
+        let probabilities = |Frame { classes, motion }: Frame<Joint>| Frame {
+            classes: classes.into_iter().map(|class| class.probability).collect(),
+            motion,
+        };
+        let held = self.holding.give(fused.into_iter().map(probabilities).collect());
         self.done.extend(held.into_iter().map(|classes| self.steadiness.give(&classes)));
     }
 }
@@ -225,7 +216,7 @@ impl TemporalFilter for Consensus {
     }
 
     fn push(&mut self, planes: &[Plane<u8>], motion: Option<&Arc<Motion>>) -> Option<Vec<Plane<u8>>> {
-        self.held.push_back(Held { colors: self.shown.take(), motion: motion.cloned() });
+        self.held.push_back(self.shown.take());
         self.inside += 1;
         let classes = || planes.iter().map(weighted).collect();
         let (classes, ()) = parallel::join(classes, || self.steadiness.push(planes, motion));
@@ -250,10 +241,6 @@ impl TemporalFilter for Consensus {
         self.inside = 0;
         self.done.drain(..).collect()
     }
-}
-
-fn probabilities(joint: Vec<Joint>) -> Vec<Plane<u8>> {
-    joint.into_iter().map(|class| class.probability).collect()
 }
 
 /// The largest value nearby.
