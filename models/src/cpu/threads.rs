@@ -4,9 +4,6 @@
 //! A small network is a hundred layers of 50 microseconds each. What is shared out is as many pieces as there are
 //! threads, or a multiple, so that none waits for another; and the threads are kept awake from layer to layer.
 
-#[cfg(not(target_arch = "wasm32"))]
-use rayon::prelude::*;
-
 /// How many threads there are.
 pub(super) fn count() -> usize {
     #[cfg(not(target_arch = "wasm32"))]
@@ -22,21 +19,17 @@ pub(super) fn share(total: usize, most: usize) -> usize {
 }
 
 /// Calls `work(piece)` for each, in any order.
-pub(super) fn each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync + Send) {
+pub(super) fn each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync) {
     #[cfg(not(target_arch = "wasm32"))]
     if pieces.len() > 1 && count() > 1 {
-        return pieces.into_par_iter().for_each(work);
+        return awake::each(pieces, &work);
     }
     pieces.into_iter().for_each(work);
 }
 
 /// Calls `work(index, piece)` for every `len` of `data`, in any order.
 pub(crate) fn pieces(data: &mut [f32], len: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
-    #[cfg(not(target_arch = "wasm32"))]
-    if data.len() > len && count() > 1 {
-        return data.par_chunks_mut(len).enumerate().for_each(|(index, piece)| work(index, piece));
-    }
-    data.chunks_mut(len).enumerate().for_each(|(index, piece)| work(index, piece));
+    each(data.chunks_mut(len).enumerate().collect(), |(index, piece)| work(index, piece));
 }
 
 /// Does it among the pool's threads, so that [`pieces`] need not be handed over each time.
@@ -53,9 +46,13 @@ pub(super) fn inside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 #[cfg(not(target_arch = "wasm32"))]
 mod awake {
     use std::{
+        hint,
         sync::{
             Arc,
-            atomic::{AtomicBool, Ordering::Relaxed},
+            atomic::{
+                AtomicBool,
+                Ordering::{Acquire, Release},
+            },
         },
         thread,
     };
@@ -64,7 +61,9 @@ mod awake {
 
     /// More threads are of little use to a network that is so small that they fall asleep.
     const MOST: usize = 8;
-    /// So often a thread looks for work in vain before it gives up: for half a millisecond or so.
+    /// So often a thread looks for work in vain before others may have its processor: longer than a small layer takes.
+    const BRIEFLY: usize = 1000;
+    /// So often before it gives up: for half a millisecond or so.
     const PATIENCE: usize = 2000;
 
     /// While it lives, threads of the pool do not sleep between two layers: to wake one takes as long as a layer does.
@@ -89,20 +88,39 @@ mod awake {
 
     impl Drop for Awake {
         fn drop(&mut self) {
-            self.0.store(true, Relaxed);
+            self.0.store(true, Release);
         }
+    }
+
+    /// Calls `work(piece)` for each, in any order. Who waits for another's pieces does not sleep either.
+    pub(super) fn each<T: Send>(mut pieces: Vec<T>, work: &(impl Fn(T) + Sync)) {
+        if pieces.len() < 2 {
+            return pieces.into_iter().for_each(work);
+        }
+        let others = pieces.split_off(pieces.len().div_ceil(2));
+        let done = AtomicBool::new(false);
+        rayon::join(
+            || {
+                each(pieces, work);
+                look_for_work(&done);
+            },
+            || {
+                each(others, work);
+                done.store(true, Release);
+            },
+        );
     }
 
     /// Does the pool's work as it comes. It gives up in the end, since the network that it is to help may wait for what
     /// this thread was doing before.
     fn look_for_work(done: &AtomicBool) {
         let mut in_vain = 0;
-        while in_vain < PATIENCE && !done.load(Relaxed) {
+        while in_vain < PATIENCE && !done.load(Acquire) {
             if rayon::yield_now() == Some(Yield::Executed) {
                 in_vain = 0;
             } else {
                 in_vain += 1;
-                thread::yield_now();
+                if in_vain < BRIEFLY { hint::spin_loop() } else { thread::yield_now() }
             }
         }
     }
