@@ -128,7 +128,7 @@ impl Default for Settings {
             ratio: 0.9,
             high: 0.5,
             low: 0.1,
-            look_ahead: LookAhead::Frames(24),
+            look_ahead: LookAhead::Frames(36),
             decay: 0.97,
             color_sigma: 25.0,
             threshold: None,

@@ -90,39 +90,39 @@ pub(crate) fn smaller(a: f32, b: f32) -> f32 {
 macro_rules! vectorised {
     ($(
         $(#[$attribute:meta])*
-        $visibility:vis fn $name:ident $(<const $n:ident: usize>)? ($($argument:ident: $type:ty),* $(,)?)
+        $visibility:vis fn $name:ident $(<$(const $n:ident: usize),+>)? ($($argument:ident: $type:ty),* $(,)?)
         $(-> $result:ty)? $body:block
     )*) => {$(
         $(#[$attribute])*
         #[inline]
-        $visibility fn $name $(<const $n: usize>)? ($($argument: $type),*) $(-> $result)? {
+        $visibility fn $name $(<$(const $n: usize),+>)? ($($argument: $type),*) $(-> $result)? {
             #[allow(clippy::too_many_arguments, reason = "those of the function itself")]
             #[inline(always)]
-            fn plain $(<const $n: usize>)? ($($argument: $type),*) $(-> $result)? $body
+            fn plain $(<$(const $n: usize),+>)? ($($argument: $type),*) $(-> $result)? $body
 
             #[cfg(target_arch = "x86_64")]
             #[allow(unsafe_code, clippy::too_many_arguments, reason = "calls what the processor is known to have")]
             {
                 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-                fn avx2 $(<const $n: usize>)? ($($argument: $type),*) $(-> $result)? {
-                    plain $(::<$n>)? ($($argument),*)
+                fn avx2 $(<$(const $n: usize),+>)? ($($argument: $type),*) $(-> $result)? {
+                    plain $(::<$($n),+>)? ($($argument),*)
                 }
 
                 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
                 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
-                fn avx512 $(<const $n: usize>)? ($($argument: $type),*) $(-> $result)? {
-                    plain $(::<$n>)? ($($argument),*)
+                fn avx512 $(<$(const $n: usize),+>)? ($($argument: $type),*) $(-> $result)? {
+                    plain $(::<$($n),+>)? ($($argument),*)
                 }
 
                 match $crate::simd::level() {
                     $crate::simd::Level::Baseline => {}
                     // SAFETY: the level is in use only where the processor has these instructions.
-                    $crate::simd::Level::Avx2 => return unsafe { avx2 $(::<$n>)? ($($argument),*) },
+                    $crate::simd::Level::Avx2 => return unsafe { avx2 $(::<$($n),+>)? ($($argument),*) },
                     // SAFETY: as above.
-                    $crate::simd::Level::Avx512 => return unsafe { avx512 $(::<$n>)? ($($argument),*) },
+                    $crate::simd::Level::Avx512 => return unsafe { avx512 $(::<$($n),+>)? ($($argument),*) },
                 }
             }
-            plain $(::<$n>)? ($($argument),*)
+            plain $(::<$($n),+>)? ($($argument),*)
         }
     )*};
 }

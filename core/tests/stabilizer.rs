@@ -204,7 +204,7 @@ fn pieces_that_carry_the_overlap_give_the_bytes_of_the_whole() {
         .collect();
     let methods = [Method::None, Method::MovingAverage, Method::Median];
     let methods = methods.map(|method| (Settings { method, ..Settings::default() }, &long));
-    let horizons = [0, 5, 24].map(|frames| looking(LookAhead::Frames(frames)));
+    let horizons = [0, 5, 24, 36].map(|frames| looking(LookAhead::Frames(frames)));
     let horizons = horizons.into_iter().flat_map(|settings| [(settings.clone(), &long), (settings, &steady)]);
     for (settings, long) in methods.into_iter().chain(horizons) {
         let whole = planes(&settings, long);

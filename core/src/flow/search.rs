@@ -183,7 +183,7 @@ vectorised! {
 }
 
 /// Candidates nearer than this, in pixels, are not tried apart: the descent reaches both.
-const SAME: f32 = 0.05;
+const SAME: f32 = 0.3;
 /// The most steps of a descent.
 const STEPS: usize = 3;
 /// How far a patch may hang over the edge, in pixels, before the pixels outside are left out of account.

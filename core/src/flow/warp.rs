@@ -44,6 +44,19 @@ impl<const N: usize> Interpolate for [f32; N] {
     }
 }
 
+impl<const N: usize, const K: usize> Interpolate for [[f32; N]; K] {
+    type Output = [[f32; N]; K];
+
+    #[inline(always)]
+    fn interpolate([a, b, c, d]: [[[f32; N]; K]; 4], weights: [f32; 4]) -> [[f32; N]; K] {
+        let mut between = [[0.0; N]; K];
+        for k in 0..K {
+            between[k] = <[f32; N]>::interpolate([a[k], b[k], c[k], d[k]], weights);
+        }
+        between
+    }
+}
+
 impl<const N: usize> Interpolate for [u8; N] {
     type Output = [f32; N];
 

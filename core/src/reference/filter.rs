@@ -85,15 +85,15 @@ pub fn consensus(
     look_ahead: Option<usize>,
 ) -> Vec<Plane<f64>> {
     // Where the block of a frame ends, and the future that it takes in. The end of the clip sets all free at once.
-    let ends = |[block, ahead]: [usize; 2], t: usize| {
-        let end = (t / block + 1) * block;
+    let ends = |[block, early, ahead]: [usize; 3], t: usize| {
+        let end = ((t + early) / block + 1) * block - early;
         if look_ahead.is_some() && end + ahead <= shot.len() { [end, end + ahead] } else { [shot.len(); 2] }
     };
     let side = shot[0].width().min(shot[0].height());
     let lag = look_ahead.unwrap_or_default();
-    let block = ((lag + 1) / 3).max(1);
-    let second = if lag < 2 { 0 } else { block };
-    let lags = [[block, lag + 1 - block - second], [block, second]];
+    let block = (2 * lag / 3).max(1);
+    let second = if lag < 2 { 0 } else { (lag + 1 - block) / 2 };
+    let lags = [[block, 0, lag + 1 - block - second], [block, second, second]];
 
     let weighted = |plane: &Plane<u8>| {
         Plane::from_fn(plane.width(), plane.height(), |x, y| {

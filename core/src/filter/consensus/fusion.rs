@@ -20,8 +20,8 @@ use crate::{
 /// present is counted once: `S + S' − s`.
 ///
 /// With a [`Lag`] both recursions are bounded, at frame numbers that are the same however a clip is cut:
-/// - Outputs come in blocks that begin at multiples of [`Lag::block`]. The backward recursion of a block begins
-///   [`Lag::ahead`] frames after its end, or at the shot's end.
+/// - Outputs come in blocks that begin [`Lag::early`] frames before multiples of [`Lag::block`]. The backward recursion
+///   of a block begins [`Lag::ahead`] frames after its end, or at the shot's end.
 /// - The forward recursion begins anew at every multiple of [`PAST_BLOCK`]. The one before runs on for another
 ///   `PAST_BLOCK` frames, during which the output passes evenly from the older to the younger. So the past reaches
 ///   back at least `PAST_BLOCK` frames and under twice as many.
@@ -34,19 +34,26 @@ pub(super) struct Fusion<const N: usize> {
     next: usize,
     /// Frames not yet given out, oldest first.
     held: VecDeque<Own>,
-    /// `None` at the start of a shot.
-    past: Option<Past<N>>,
-    /// Planes to write sums to, so that none are allocated anew for each step.
-    spare: Vec<Sums<N>>,
+    past: Past<N>,
+    /// Planes to write backward sums to, so that none are allocated anew for each step.
+    spare: Vec<Sums<N, 1>>,
 }
 
-/// Forward sums of the frame last given out, a plane a class.
+/// What the frames given out say of the next.
 #[derive(Debug, Clone)]
-struct Past<const N: usize> {
-    /// Of the recursion begun earlier.
-    older: Vec<Sums<N>>,
-    /// Of that begun later; `None` where both began with the shot and are the same.
-    younger: Option<Vec<Sums<N>>>,
+enum Past<const N: usize> {
+    /// In one recursion.
+    Whole(Forward<N, 1>),
+    /// In that begun earlier and that begun later, carried along together.
+    Bounded(Forward<N, 2>),
+}
+
+/// Forward sums of the frame last given out, a plane a class; none at the start of a shot.
+#[derive(Debug, Clone, Default)]
+struct Forward<const N: usize, const K: usize> {
+    sums: Vec<Sums<N, K>>,
+    /// Those of the frame before, to write to.
+    spare: Vec<Sums<N, K>>,
 }
 
 /// How far the future reaches.
@@ -54,6 +61,8 @@ struct Past<const N: usize> {
 pub(super) struct Lag {
     /// Frames given out at once.
     pub block: usize,
+    /// Blocks begin so many frames before multiples of `block`.
+    pub early: usize,
     /// Frames after a block that it takes in.
     pub ahead: usize,
 }
@@ -80,20 +89,22 @@ pub(super) struct Joint {
     pub disagreement: Plane<u8>,
 }
 
-/// For each pixel sums of w p and w, or of w p, w and w p² and a 0 that fills a vector register; p in 0–255.
-type Sums<const N: usize> = Plane<[f32; N]>;
+/// For each pixel, of each of K recursions, sums of w p and w, or of w p, w and w p² and a 0 that fills a vector
+/// register; p in 0–255.
+type Sums<const N: usize, const K: usize> = Plane<[[f32; N]; K]>;
 
 impl<const N: usize> Fusion<N> {
     /// The first frame pushed has the number `first`.
     pub fn new(decay: f32, lag: Option<Lag>, first: usize) -> Self {
-        Self { decay, lag, next: first, held: VecDeque::new(), past: None, spare: Vec::new() }
+        let past = if lag.is_some() { Past::Bounded(Forward::default()) } else { Past::Whole(Forward::default()) };
+        Self { decay, lag, next: first, held: VecDeque::new(), past, spare: Vec::new() }
     }
 
     /// Takes the next frame; gives those that need no more of the future, in order, a [`Joint`] a class.
     pub fn push(&mut self, own: Own) -> Vec<Frame<Joint>> {
         self.held.push_back(own);
-        let Some(Lag { block, ahead }) = self.lag else { return Vec::new() };
-        let end = (self.next / block + 1) * block;
+        let Some(Lag { block, early, ahead }) = self.lag else { return Vec::new() };
+        let end = ((self.next + early) / block + 1) * block - early;
         if self.next + self.held.len() < end + ahead {
             return Vec::new();
         }
@@ -103,14 +114,17 @@ impl<const N: usize> Fusion<N> {
     /// Ends the shot: the frames still held, in order. The next frame pushed begins a new one.
     pub fn finish(&mut self) -> Vec<Frame<Joint>> {
         let rest = self.advance(self.held.len());
-        self.past = None;
+        match &mut self.past {
+            Past::Whole(past) => past.sums.clear(),
+            Past::Bounded(past) => past.sums.clear(),
+        }
         self.spare.clear();
         rest
     }
 
     /// Gives out the oldest `count` frames, with all that are held as their future.
     fn advance(&mut self, count: usize) -> Vec<Frame<Joint>> {
-        let mut futures: Vec<Vec<Sums<N>>> = Vec::with_capacity(count);
+        let mut futures: Vec<Vec<Sums<N, 1>>> = Vec::with_capacity(count);
         let mut beyond = None;
         for index in (0..self.held.len()).rev() {
             let motion = self.held.get(index + 1).and_then(|next| next.motion.as_deref());
@@ -133,50 +147,50 @@ impl<const N: usize> Fusion<N> {
     }
 
     /// Gives out the oldest frame, whose backward sums are `future`.
-    fn give(&mut self, future: &[Sums<N>]) -> Frame<Joint> {
+    fn give(&mut self, future: &[Sums<N, 1>]) -> Frame<Joint> {
         let own = self.held.pop_front().expect("a frame for each future");
         let phase = self.next % PAST_BLOCK;
-        let share = if self.lag.is_some() { 1.0 - phase as f32 / PAST_BLOCK as f32 } else { 1.0 };
-        let (older, younger) = match (self.past.take(), &own.motion) {
-            (Some(Past { older, younger }), Some(motion)) => {
-                let mut advance = |past: Vec<Sums<N>>| {
-                    let neighbour = (past.as_slice(), &motion.backward, &motion.backward_trust);
-                    let sums = step(&mut self.spare, self.decay, &own.classes, Some(neighbour));
-                    self.spare.extend(past);
-                    sums
-                };
-                if self.lag.is_some() && phase == 0 {
-                    let older = advance(younger.unwrap_or(older));
-                    (older, Some(step(&mut self.spare, self.decay, &own.classes, None)))
-                } else {
-                    (advance(older), younger.map(advance))
-                }
-            }
-            _ => (step(&mut self.spare, self.decay, &own.classes, None), None),
-        };
-        let classes = (0..own.classes.len())
-            .map(|class| {
-                let past = (&older[class], younger.as_ref().map_or(&older[class], |younger| &younger[class]));
-                join(&own.classes[class], past, share, &future[class])
-            })
-            .collect();
-        self.past = Some(Past { older, younger });
         self.next += 1;
+        let classes = match &mut self.past {
+            Past::Whole(past) => {
+                past.go_on(self.decay, &own);
+                join(&own.classes, &past.sums, 1.0, future)
+            }
+            Past::Bounded(past) => {
+                past.go_on(self.decay, &own);
+                if phase == 0 {
+                    for (sums, own) in past.sums.iter_mut().zip(&own.classes) {
+                        parallel::rows(sums, |y, sums| begin_anew(sums, own.row(y)));
+                    }
+                }
+                join(&own.classes, &past.sums, 1.0 - phase as f32 / PAST_BLOCK as f32, future)
+            }
+        };
         Frame { classes, motion: own.motion }
     }
 }
 
+impl<const N: usize, const K: usize> Forward<N, K> {
+    /// Goes on to the next frame.
+    fn go_on(&mut self, decay: f32, own: &Own) {
+        let there = own.motion.as_deref().filter(|_| !self.sums.is_empty());
+        let there = there.map(|motion| (self.sums.as_slice(), &motion.backward, &motion.backward_trust));
+        let next = step(&mut self.spare, decay, &own.classes, there);
+        self.spare = std::mem::replace(&mut self.sums, next);
+    }
+}
+
 /// A frame's own sums with those of the neighbour to which a flow leads, in `spare` planes.
-fn step<const N: usize>(
-    spare: &mut Vec<Sums<N>>,
+fn step<const N: usize, const K: usize>(
+    spare: &mut Vec<Sums<N, K>>,
     decay: f32,
     own: &[Plane<[u8; 2]>],
-    neighbour: Option<(&[Sums<N>], &Flow, &Plane<f32>)>,
-) -> Vec<Sums<N>> {
+    neighbour: Option<(&[Sums<N, K>], &Flow, &Plane<f32>)>,
+) -> Vec<Sums<N, K>> {
     let step = |(class, own): (usize, &Plane<[u8; 2]>)| {
         let (width, height) = own.size();
         let fits = spare.pop().filter(|plane| plane.size() == own.size());
-        let mut sums = fits.unwrap_or_else(|| Plane::filled(width, height, [0.0; N]));
+        let mut sums = fits.unwrap_or_else(|| Plane::filled(width, height, [[0.0; N]; K]));
         parallel::rows(&mut sums, |y, sums| match neighbour {
             Some((there, flow, trust)) => {
                 carry(sums, own.row(y), there[class].data(), flow, y, trust.row(y), decay);
@@ -199,18 +213,25 @@ fn parts<const N: usize>([probability, weight]: [u8; 2]) -> [f32; N] {
 }
 
 vectorised! {
-    /// The sums of row `y` where there is no neighbour.
-    fn begin<const N: usize>(sums: &mut [[f32; N]], own: &[[u8; 2]]) {
+    /// The sums of a row where there is no neighbour.
+    fn begin<const N: usize, const K: usize>(sums: &mut [[[f32; N]; K]], own: &[[u8; 2]]) {
         for (sum, &own) in sums.iter_mut().zip(own) {
-            *sum = parts(own);
+            *sum = [parts(own); K];
+        }
+    }
+
+    /// Makes the younger of two recursions the older, and begins another.
+    fn begin_anew<const N: usize>(sums: &mut [[[f32; N]; 2]], own: &[[u8; 2]]) {
+        for (sum, &own) in sums.iter_mut().zip(own) {
+            *sum = [sum[1], parts(own)];
         }
     }
 
     /// The sums of row `y`, with those of the neighbour `there`.
-    fn carry<const N: usize>(
-        sums: &mut [[f32; N]],
+    fn carry<const N: usize, const K: usize>(
+        sums: &mut [[[f32; N]; K]],
         own: &[[u8; 2]],
-        there: &[[f32; N]],
+        there: &[[[f32; N]; K]],
         flow: &Flow,
         y: usize,
         trust: &[f32],
@@ -221,37 +242,39 @@ vectorised! {
         for (start, ((sums, own), trust)) in (0..).step_by(AT_A_TIME).zip(pieces) {
             taps.find(flow, start, y, sums.len());
             for (sum, &own) in sums.iter_mut().zip(own) {
-                *sum = parts(own);
+                *sum = [parts(own); K];
             }
             for (i, (sum, &trust)) in sums.iter_mut().zip(trust).enumerate() {
                 let carried = taps.read(i, there);
                 let share = decay * trust;
-                for k in 0..N {
-                    sum[k] += share * carried[k];
+                for k in 0..K {
+                    for n in 0..N {
+                        sum[k][n] += share * carried[k][n];
+                    }
                 }
             }
         }
     }
 
-    /// Joint probabilities and disagreement of a row.
-    fn join_row<const N: usize>(
+    /// Joint probabilities and disagreement of a row; of the past, `share` is the first recursion's and the rest the
+    /// last's.
+    fn join_row<const N: usize, const K: usize>(
         probability: &mut [u8],
         disagreement: &mut [u8],
         own: &[[u8; 2]],
-        older: &[[f32; N]],
-        younger: &[[f32; N]],
+        past: &[[[f32; N]; K]],
         share: f32,
-        future: &[[f32; N]],
+        future: &[[[f32; N]; 1]],
     ) {
         let length = probability.len();
-        let (disagreement, own, future) = (&mut disagreement[..length], &own[..length], &future[..length]);
-        let (older, younger) = (&older[..length], &younger[..length]);
+        let (disagreement, own) = (&mut disagreement[..length], &own[..length]);
+        let (past, future) = (&past[..length], &future[..length]);
         for x in 0..length {
             let parts: [f32; N] = parts(own[x]);
             let mut sum = [0.0; N];
-            for k in 0..N {
-                let past = younger[x][k] + share * (older[x][k] - younger[x][k]);
-                sum[k] = past + future[x][k] - parts[k];
+            for n in 0..N {
+                let (first, last) = (past[x][0][n], past[x][K - 1][n]);
+                sum[n] = last + share * (first - last) + future[x][0][n] - parts[n];
             }
             let mean = sum[0] / sum[1];
             probability[x] = level(mean);
@@ -268,18 +291,20 @@ vectorised! {
     }
 }
 
-/// All sums of a frame, joined; of the past, `share` is the older's and the rest the younger's.
-fn join<const N: usize>(
-    own: &Plane<[u8; 2]>,
-    (older, younger): (&Sums<N>, &Sums<N>),
+/// All sums of a frame, joined. [`join_row`] has the arguments.
+fn join<const N: usize, const K: usize>(
+    own: &[Plane<[u8; 2]>],
+    past: &[Sums<N, K>],
     share: f32,
-    future: &Sums<N>,
-) -> Joint {
-    let (width, height) = own.size();
-    let [mut probability, mut disagreement] = [0, 1].map(|_| Plane::filled(width, height, 0));
-    parallel::rows_of_two(&mut probability, &mut disagreement, |y, probability, disagreement| {
-        let (older, younger, future) = (older.row(y), younger.row(y), future.row(y));
-        join_row(probability, disagreement, own.row(y), older, younger, share, future);
-    });
-    Joint { probability, disagreement }
+    future: &[Sums<N, 1>],
+) -> Vec<Joint> {
+    let join = |((own, past), future): ((&Plane<[u8; 2]>, &Sums<N, K>), &Sums<N, 1>)| {
+        let (width, height) = own.size();
+        let [mut probability, mut disagreement] = [0, 1].map(|_| Plane::filled(width, height, 0));
+        parallel::rows_of_two(&mut probability, &mut disagreement, |y, probability, disagreement| {
+            join_row(probability, disagreement, own.row(y), past.row(y), share, future.row(y));
+        });
+        Joint { probability, disagreement }
+    };
+    own.iter().zip(past).zip(future).map(join).collect()
 }

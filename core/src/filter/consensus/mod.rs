@@ -55,10 +55,10 @@ use crate::{
 /// follow. Where the [`Noise`] of a class is low, by the median over the frames at most [`STEADY_WINDOW`] away that
 /// came with no later ones, its masks are [kept](keep) as they came but for what flickers, by the share [`steadiness`].
 ///
-/// Each frame is given out `look_ahead` frames after it came. The two fusions share them, and work in blocks of a third
-/// of them; both recursions are bounded at frame numbers that are the same however a clip is cut. A filter that begins
-/// at [`Consensus::OVERLAP`] frames or more before a frame therefore gives the same bytes for it as one that began
-/// with the clip. For [`LookAhead::All`] nothing is bounded: the whole shot is kept, for each pixel of each frame
+/// Each frame is given out `look_ahead` frames after it came. The two fusions share them, and work in blocks of two
+/// thirds of them; both recursions are bounded at frame numbers that are the same however a clip is cut. A filter that
+/// begins at [`Consensus::OVERLAP`] frames or more before a frame therefore gives the same bytes for it as one that
+/// began with the clip. For [`LookAhead::All`] nothing is bounded: the whole shot is kept, for each pixel of each frame
 /// 26 bytes, and for each class 23 more.
 #[derive(Debug, Clone)]
 pub struct Consensus {
@@ -203,11 +203,13 @@ impl Consensus {
     }
 }
 
-/// The lags of the two fusions that together make `frames`.
+/// The lags of the two fusions that together make `frames`. The second's blocks need all that the first's have given,
+/// and no more: they end as many frames before them as they look ahead.
 fn lags(frames: usize) -> [Lag; 2] {
-    let block = ((frames + 1) / 3).max(1);
-    let second = if frames < 2 { 0 } else { block };
-    [Lag { block, ahead: frames + 1 - block - second }, Lag { block, ahead: second }]
+    let block = (2 * frames / 3).max(1);
+    let second = if frames < 2 { 0 } else { (frames + 1 - block) / 2 };
+    let first = frames + 1 - block - second;
+    [Lag { block, early: 0, ahead: first }, Lag { block, early: second, ahead: second }]
 }
 
 impl TemporalFilter for Consensus {
