@@ -235,7 +235,15 @@ fn pack_word(values: &[u8; 64], threshold: u8) -> u64 {
 
 #[inline(always)]
 fn unpack_word(word: u64, values: &mut [u8; 64]) {
-    for (eight, bits) in values.as_chunks_mut::<8>().0.iter_mut().zip(word.to_le_bytes()) {
+    let bytes = word.to_le_bytes();
+    if cfg!(target_arch = "wasm32") {
+        // There 64-bit products are slow, and this is made of vectors of bytes.
+        for k in 0..64 {
+            values[k] = if bytes[k / 8] & 1 << (k % 8) == 0 { 0 } else { 255 };
+        }
+        return;
+    }
+    for (eight, bits) in values.as_chunks_mut::<8>().0.iter_mut().zip(bytes) {
         // Eight copies of the byte, of which each keeps the bit of its own place; that bit is then spread.
         let apart = (u64::from(bits) * 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201;
         let highest = (apart + 0x7f7f_7f7f_7f7f_7f7f) & 0x8080_8080_8080_8080;
