@@ -3,7 +3,10 @@
 use super::{
     activation::activate,
     map::{self, Floats, Map},
-    simd::{Columns, Steps, Vector, Width, Work, dispatch, load_all, multiply, multiply_channels, multiply_inside},
+    simd::{
+        Columns, Places, Steps, Vector, Width, Work, dispatch, load_all, multiply, multiply_apart, multiply_channels,
+        multiply_inside, multiply_taps,
+    },
     threads,
 };
 use crate::{
@@ -199,11 +202,11 @@ impl<'a> Task<'a> {
         self.x.inside(first, y, x)
     }
 
-    /// The place of the map under the first tap for the first of a tile of places side by side that see nothing but the map.
+    /// The place of the map under the first tap for the first of `T` places side by side that see nothing but the map.
     #[inline(always)]
-    fn whole(&self, start: usize) -> Option<usize> {
-        let (corner, last) = (self.corners[start], *self.corners.get(start + TILE - 1)?);
-        if last.x != corner.x + ((TILE - 1) * self.conv.shape.stride) as isize {
+    fn whole<const T: usize>(&self, start: usize) -> Option<usize> {
+        let (corner, last) = (self.corners[start], *self.corners.get(start + T - 1)?);
+        if last.x != corner.x + ((T - 1) * self.conv.shape.stride) as isize {
             return None;
         }
         self.uncut(last)?;
@@ -222,20 +225,6 @@ impl<'a> Task<'a> {
             }
             rows.push(row);
         }
-    }
-
-    /// The place of the map under the first tap for each of `ROWS` places that see nothing but the map, where what a row of the
-    /// kernel sees lies in one piece.
-    #[inline(always)]
-    fn inside<const ROWS: usize>(&self, start: usize) -> Option<[usize; ROWS]> {
-        if self.x.stride != self.conv.shape.inputs || self.conv.shape.dilation != 1 {
-            return None;
-        }
-        let mut corners = [0; ROWS];
-        for (m, corner) in corners.iter_mut().enumerate() {
-            *corner = self.uncut(*self.corners.get(start + m)?)?;
-        }
-        Some(corners)
     }
 
     /// Copies what the row `dy` of the kernel sees at a place of the piece.
@@ -263,7 +252,7 @@ impl Sink<'_> {
     #[inline(always)]
     pub(super) fn finish<V: Vector, const ROWS: usize, const N: usize>(
         &mut self,
-        places: [usize; ROWS],
+        places: Places,
         count: usize,
         channel: usize,
         mut sums: [[V; N]; ROWS],
@@ -274,23 +263,25 @@ impl Sink<'_> {
             for m in 0..ROWS {
                 if m < count {
                     for n in 0..N {
-                        sums[m][n] = sums[m][n].add(V::load(&add[places[m] * stride + channel + n * V::LANES..]));
+                        sums[m][n] = sums[m][n].add(V::load(&add[places.at(m) * stride + channel + n * V::LANES..]));
                     }
                 }
             }
         }
-        // One loop for each.
+        // One loop for each, and one for whole tiles.
         macro_rules! write {
             ($($activation:ident),*) => {
                 match self.activation {
                     $(Activation::$activation => {
                         for m in 0..ROWS {
-                            if m < count {
-                                for n in 0..N {
-                                    let result = activate(sums[m][n], Activation::$activation);
-                                    self.out.write(places[m], channel + n * V::LANES, result);
-                                }
+                            for n in 0..N {
+                                sums[m][n] = activate(sums[m][n], Activation::$activation);
                             }
+                        }
+                        if count == ROWS {
+                            self.out.write(places, ROWS, channel, sums);
+                        } else {
+                            self.out.write(places, count, channel, sums);
                         }
                     })*
                 }
@@ -298,16 +289,6 @@ impl Sink<'_> {
         }
         write!(Identity, Relu, Relu6, HardSwish, HardSigmoid, Sigmoid, Silu)
     }
-}
-
-/// That many places, one after the other.
-#[inline(always)]
-pub(super) fn side_by_side<const ROWS: usize>(start: usize) -> [usize; ROWS] {
-    let mut places = [start; ROWS];
-    for (m, place) in places.iter_mut().enumerate() {
-        *place += m;
-    }
-    places
 }
 
 /// How a tile of places sees the map.
@@ -340,7 +321,7 @@ impl Task<'_> {
                 multiply_channels(&rows[first..first + taps], &conv.weights, stride, channel, &mut sums);
             }
         }
-        self.sink.finish(side_by_side(start), TILE.min(self.places() - start), channel, sums);
+        self.sink.finish(Places::side_by_side(start), TILE.min(self.places() - start), channel, sums);
         N
     }
 
@@ -355,7 +336,7 @@ impl Task<'_> {
             tiles.clear();
             rows.clear();
             for start in (strip..places.min(strip + STRIP * TILE)).step_by(TILE) {
-                let inside = if K == 0 { None } else { self.whole(start) };
+                let inside = if K == 0 { None } else { self.whole::<TILE>(start) };
                 tiles.push(inside.map_or(Tile::ByTap(rows.len()), Tile::Inside));
                 if inside.is_none() {
                     self.see(start, &mut rows);
@@ -410,41 +391,48 @@ impl Task<'_> {
     #[inline(always)]
     fn panel<V: Vector, const ROWS: usize, const N: usize>(&mut self, channel: usize, weights: &[f32]) {
         let (conv, x) = (self.conv, self.x);
-        let ConvShape { inputs, kernel, .. } = conv.shape;
+        let ConvShape { inputs, kernel, stride, dilation, .. } = conv.shape;
         let bias = load_all::<V, N>(&conv.bias[channel..]);
         let gathering = kernel > 1 && inputs < FEW_INPUTS;
-        let mut gathered = vec![0.0; if gathering { ROWS * kernel * kernel * inputs } else { 0 }];
+        // What a row of the kernel sees, which lies in one piece in a map without gaps.
+        let seen = kernel * inputs;
+        let in_one_piece = gathering && x.stride == inputs && dilation == 1;
+        let taps: Vec<usize> = (0..if in_one_piece { kernel } else { 0 })
+            .flat_map(|dy| (0..seen).map(move |i| dy * x.width * inputs + i))
+            .collect();
+        let mut gathered = vec![0.0; if gathering { ROWS * seen } else { 0 }];
         for start in (0..self.places()).step_by(ROWS) {
             let last = self.places() - 1;
             let place = |m: usize| (start + m).min(last);
             let mut sums = [bias; ROWS];
-            if conv.is_pointwise() {
+            if conv.is_pointwise() && start + ROWS <= last + 1 {
+                multiply_apart(&x.data, (self.first + start) * x.stride, x.stride, weights, &mut sums);
+            } else if conv.is_pointwise() {
                 let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
                 for (m, row) in rows.iter_mut().enumerate() {
                     *row = x.at(self.first + place(m));
                 }
                 multiply(&rows, weights, &mut sums);
-            } else if gathering && let Some(corners) = self.inside::<ROWS>(start) {
-                let len = kernel * inputs;
-                for (dy, weights) in weights.chunks_exact(len * N * V::LANES).enumerate() {
+            } else if in_one_piece && let Some(corner) = self.whole::<ROWS>(start) {
+                multiply_taps(&x.data, corner * inputs, stride * inputs, &taps, weights, &mut sums);
+            } else if gathering {
+                let mut uncut = [None; ROWS];
+                for (m, uncut) in uncut.iter_mut().enumerate().filter(|_| in_one_piece) {
+                    *uncut = self.uncut(self.corners[place(m)]);
+                }
+                for (dy, weights) in weights.chunks_exact(seen * N * V::LANES).enumerate() {
+                    for (m, to) in gathered.chunks_exact_mut(seen).enumerate().filter(|&(m, _)| uncut[m].is_none()) {
+                        self.gather(place(m), dy, to);
+                    }
                     let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
-                    for (row, corner) in rows.iter_mut().zip(corners) {
-                        *row = &x.data[(corner + dy * x.width) * inputs..][..len];
+                    for (m, row) in rows.iter_mut().enumerate() {
+                        *row = match uncut[m] {
+                            Some(corner) => &x.data[(corner + dy * x.width) * inputs..][..seen],
+                            None => &gathered[m * seen..][..seen],
+                        };
                     }
                     multiply(&rows, weights, &mut sums);
                 }
-            } else if gathering {
-                let mut to = gathered.chunks_exact_mut(kernel * inputs);
-                for (m, dy) in (0..ROWS).flat_map(|m| (0..kernel).map(move |dy| (m, dy))) {
-                    let to = to.next().expect("as many as rows of kernels");
-                    self.gather(place(m), dy, to);
-                }
-                let len = kernel * kernel * inputs;
-                let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
-                for (row, gathered) in rows.iter_mut().zip(gathered.chunks_exact(len)) {
-                    *row = gathered;
-                }
-                multiply(&rows, weights, &mut sums);
             } else {
                 for (tap, weights) in weights.chunks_exact(inputs * N * V::LANES).enumerate() {
                     let (mut rows, mut any): ([&[f32]; ROWS], _) = ([&conv.zeros; ROWS], false);
@@ -458,7 +446,7 @@ impl Task<'_> {
                     }
                 }
             }
-            self.sink.finish(side_by_side(start), ROWS.min(last + 1 - start), channel, sums);
+            self.sink.finish(Places::side_by_side(start), ROWS.min(last + 1 - start), channel, sums);
         }
     }
 }

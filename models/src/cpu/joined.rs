@@ -3,9 +3,12 @@
 
 use super::{
     Engine,
-    conv::{BLOCK, Packed, Sink, blocks, panels, side_by_side},
+    conv::{BLOCK, Packed, Sink, blocks, panels},
     map::{Floats, Map},
-    simd::{Columns, Steps, Vector, Work, dispatch, load_all, multiply, multiply_inside, multiply_shared},
+    simd::{
+        Columns, Places, Steps, Vector, Work, dispatch, load_all, multiply, multiply_apart, multiply_inside,
+        multiply_shared,
+    },
     threads,
 };
 use crate::{net::Activation, weights::ConvShape};
@@ -199,22 +202,32 @@ impl Band<'_> {
             activation: self.joined.activation,
             out: Columns::of(&mut self.between[(inside.start * self.wide + margin) * BLOCK..], BLOCK),
         };
-        let mut column = 0;
-        let mut skipped = 0;
-        for start in (0..count).step_by(ROWS) {
-            let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
-            let mut places = side_by_side(start);
-            for (m, (row, place)) in rows.iter_mut().zip(&mut places).enumerate() {
-                *row = x.at(first + (start + m).min(count - 1));
-                *place += skipped;
-                column += 1;
-                if column == x.width {
-                    (column, skipped) = (0, skipped + 2 * margin);
-                }
-            }
+        // Where a tile begins: the column, and the places of margins before it.
+        let (mut start, mut column, mut skipped) = (0, 0, 0);
+        while start < count {
             let mut sums = [bias; ROWS];
-            multiply(&rows, weights, &mut sums);
-            sink.finish(places, ROWS.min(count - start), channel, sums);
+            if start + ROWS <= count {
+                multiply_apart(&x.data, (first + start) * x.stride, x.stride, weights, &mut sums);
+            } else {
+                let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
+                for (m, row) in rows.iter_mut().enumerate() {
+                    *row = x.at(first + (start + m).min(count - 1));
+                }
+                multiply(&rows, weights, &mut sums);
+            }
+            // It ends in the next row at the latest.
+            let before = x.width - column;
+            let len = ROWS.min(before + x.width).min(count - start);
+            let first = start + skipped;
+            if len <= before {
+                sink.finish(Places::side_by_side(first), len, channel, sums);
+            } else {
+                sink.finish(Places { first, before, gap: 2 * margin }, len, channel, sums);
+            }
+            (start, column) = (start + len, column + len);
+            while column >= x.width {
+                (column, skipped) = (column - x.width, skipped + 2 * margin);
+            }
         }
     }
 
@@ -260,8 +273,7 @@ impl Band<'_> {
             channel,
             &mut sums,
         );
-        let places = side_by_side(y * self.width + x);
-        self.sink.finish(places, T.min(self.width - x), channel, sums);
+        self.sink.finish(Places::side_by_side(y * self.width + x), T.min(self.width - x), channel, sums);
         1
     }
 
@@ -278,8 +290,7 @@ impl Band<'_> {
         let steps = Steps::of(conv.shape, self.wide, BLOCK, first);
         let mut sums = [load_all::<V, N>(&conv.bias[channel..]); T];
         multiply_inside::<V, T, N, K>(self.between, steps, &conv.weights, self.sink.out.stride(), channel, &mut sums);
-        let places = side_by_side(y * self.width + x);
-        self.sink.finish(places, T.min(self.width - x), channel, sums);
+        self.sink.finish(Places::side_by_side(y * self.width + x), T.min(self.width - x), channel, sums);
         N
     }
 }

@@ -13,8 +13,6 @@ use crate::{input::taps, net::Batch};
 
 /// So many floats are worth sharing among threads.
 const WORTHWHILE: usize = 1 << 16;
-/// The same where they are only read and summed up.
-const WORTHWHILE_TO_READ: usize = 1 << 18;
 /// Floats of a piece of work at most.
 const PIECE: usize = 1 << 17;
 /// Floats of a line of the cache.
@@ -78,7 +76,7 @@ pub(super) fn max_pool(x: &Map, kernel: usize, to: &mut Map) {
 
 /// The mean of each channel, row by row and then over the rows, so that few numbers are added to a large one.
 pub(super) fn mean(width: Width, x: &Map, to: &mut Map) {
-    let alone = x.picture(0).len() < WORTHWHILE_TO_READ;
+    let alone = x.picture(0).len() < WORTHWHILE;
     let share = if alone { x.stride } else { threads::share(x.stride, x.stride).next_multiple_of(LINE) };
     for (index, to) in to.data.chunks_exact_mut(to.stride).take(x.batch).enumerate() {
         threads::pieces(to, share, |piece, to| {

@@ -215,6 +215,60 @@ pub(super) fn multiply<V: Vector, const ROWS: usize, const N: usize>(
     *sums = total;
 }
 
+/// The same for rows that lie in a map, the first from `first` on and each `apart` floats behind the one before.
+#[inline(always)]
+pub(super) fn multiply_apart<V: Vector, const ROWS: usize, const N: usize>(
+    map: &[f32],
+    first: usize,
+    apart: usize,
+    panel: &[f32],
+    sums: &mut [[V; N]; ROWS],
+) {
+    let depth = panel.len() / (N * V::LANES);
+    let map = &map[first..][..(ROWS - 1) * apart + depth];
+    let mut total = *sums;
+    for (k, weights) in panel.chunks_exact(N * V::LANES).enumerate() {
+        let weights = load_all::<V, N>(weights);
+        for (m, total) in total.iter_mut().enumerate() {
+            // SAFETY: `k < depth`, and the map was cut to where the last row ends.
+            let value = V::splat(unsafe { *map.get_unchecked(m * apart + k) });
+            for n in 0..N {
+                total[n] = value.mul_add(weights[n], total[n]);
+            }
+        }
+    }
+    *sums = total;
+}
+
+/// The same for rows that do not lie in one piece: `taps` says how far from its first number each of their numbers lies.
+#[inline(always)]
+pub(super) fn multiply_taps<V: Vector, const ROWS: usize, const N: usize>(
+    map: &[f32],
+    first: usize,
+    apart: usize,
+    taps: &[usize],
+    panel: &[f32],
+    sums: &mut [[V; N]; ROWS],
+) {
+    let mut furthest = 0;
+    for &tap in taps {
+        furthest = if tap > furthest { tap } else { furthest };
+    }
+    let map = &map[first..][..(ROWS - 1) * apart + furthest + 1];
+    let mut total = *sums;
+    for (&tap, weights) in taps.iter().zip(panel.chunks_exact(N * V::LANES)) {
+        let weights = load_all::<V, N>(weights);
+        for (m, total) in total.iter_mut().enumerate() {
+            // SAFETY: the map was cut to where the last row's furthest number ends.
+            let value = V::splat(unsafe { *map.get_unchecked(m * apart + tap) });
+            for n in 0..N {
+                total[n] = value.mul_add(weights[n], total[n]);
+            }
+        }
+    }
+    *sums = total;
+}
+
 /// `sums[t][n] += Σᵢ rows[i][t] · weights[i]` for the channels from `channel` on, `n` counting vectors and each row of
 /// weights `stride` long.
 #[inline(always)]
@@ -369,16 +423,52 @@ impl<'a> Columns<'a> {
         self.channels.clone()
     }
 
-    /// Writes the channels from `channel` on of a place.
+    /// Writes the channels from `channel` on of the first `count` of so many places.
     #[inline(always)]
-    pub(super) fn write<V: Vector>(&mut self, place: usize, channel: usize, vector: V) {
+    pub(super) fn write<V: Vector, const ROWS: usize, const N: usize>(
+        &mut self,
+        places: Places,
+        count: usize,
+        channel: usize,
+        vectors: [[V; N]; ROWS],
+    ) {
         let Range { start, end } = self.channels;
-        assert!(
-            place < self.places && channel >= start && end.saturating_sub(channel) >= V::LANES,
-            "among these channels"
-        );
-        // SAFETY: there is such a place, and each has a stride of floats, within which the channels end.
-        unsafe { vector.write(self.first.add(place * self.stride + channel)) }
+        assert!(channel >= start && end.saturating_sub(channel) >= N * V::LANES, "among these channels");
+        let end = places.first.saturating_add(count).saturating_add(places.gap);
+        assert!(count <= ROWS && end <= self.places, "among these places");
+        for (m, vectors) in vectors.iter().enumerate() {
+            if m < count {
+                for (n, vector) in vectors.iter().enumerate() {
+                    let to = places.at(m) * self.stride + channel + n * V::LANES;
+                    // SAFETY: there is such a place, and each has a stride of floats, within which the channels end.
+                    unsafe { vector.write(self.first.add(to)) }
+                }
+            }
+        }
+    }
+}
+
+/// Places side by side, with a gap before one of them, or none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Places {
+    pub(super) first: usize,
+    /// How many there are before the gap.
+    pub(super) before: usize,
+    /// How many the gap leaves out.
+    pub(super) gap: usize,
+}
+
+impl Places {
+    /// Without a gap.
+    #[inline(always)]
+    pub(super) fn side_by_side(first: usize) -> Self {
+        Self { first, before: usize::MAX, gap: 0 }
+    }
+
+    /// The place of that number.
+    #[inline(always)]
+    pub(super) fn at(self, number: usize) -> usize {
+        self.first + number + if number < self.before { 0 } else { self.gap }
     }
 }
 

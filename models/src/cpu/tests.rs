@@ -5,7 +5,7 @@ use steadymask_core::Plane;
 
 use super::{
     Engine, Layer, Width,
-    simd::{Columns, Vector, Work, dispatch},
+    simd::{Columns, Places, Vector, Work, dispatch},
     winograd::Winograd,
 };
 use crate::{
@@ -296,38 +296,51 @@ fn channels_of_one_place_are_shared_out() {
 /// Writes a vector of ones.
 struct Write<'a> {
     to: Columns<'a>,
-    place: usize,
+    places: Places,
     channel: usize,
 }
 
 impl Work for Write<'_> {
     #[inline(always)]
     fn run<V: Vector, const ROWS: usize>(mut self) {
-        self.to.write(self.place, self.channel, V::splat(1.0));
+        self.to.write(self.places, 2, self.channel, [[V::splat(1.0)]; 3]);
     }
 }
 
 #[test]
 fn columns_are_written_where_they_are() {
-    let mut floats = [0.0; 3 * 48];
-    for (place, channel) in [(0, 0), (2, 16)] {
+    let mut floats = [0.0; 4 * 48];
+    for (places, channel) in [(Places { first: 0, before: 1, gap: 1 }, 0), (Places::side_by_side(2), 16)] {
         let (before, rest) = Columns::of(&mut floats, 48).split_at(16);
-        assert_eq!((before.channels(), rest.channels(), rest.places()), (0..16, 16..48, 3));
+        assert_eq!((before.channels(), rest.channels(), rest.places()), (0..16, 16..48, 4));
         let to = if channel == 0 { before } else { rest };
-        dispatch(Width::Narrow, Write { to, place, channel });
+        dispatch(Width::Narrow, Write { to, places, channel });
     }
     let written: Vec<usize> = (0..floats.len()).filter(|&i| floats[i] == 1.0).collect();
-    assert_eq!(written, [0, 1, 2, 3, 112, 113, 114, 115]);
+    let expected: Vec<usize> = [0, 2 * 48, 2 * 48 + 16, 3 * 48 + 16].into_iter().flat_map(|i| i..i + 4).collect();
+    assert_eq!(written, expected);
 }
 
 #[test]
 fn columns_are_not_left() {
-    // Channels of the others, the next place, no place.
-    for (place, channel) in [(0, 12), (0, 30), (1, 45), (3, 16), (usize::MAX, 16), (0, usize::MAX)] {
+    let side_by_side = Places::side_by_side;
+    let gap = |gap| Places { first: 1, before: 1, gap };
+    // Channels of the others, the next place, no place, one behind the gap.
+    for (places, channel) in [
+        (side_by_side(0), 12),
+        (side_by_side(0), 30),
+        (side_by_side(0), 45),
+        (side_by_side(2), 16),
+        (side_by_side(3), 16),
+        (side_by_side(usize::MAX), 16),
+        (side_by_side(0), usize::MAX),
+        (gap(1), 16),
+        (gap(usize::MAX), 16),
+    ] {
         let mut floats = [0.0; 3 * 48];
         let (_, rest) = Columns::of(&mut floats, 48).split_at(16);
         let (rest, _) = rest.split_at(32);
-        let write = std::panic::AssertUnwindSafe(|| dispatch(Width::Narrow, Write { to: rest, place, channel }));
-        assert!(std::panic::catch_unwind(write).is_err(), "place {place}, channel {channel}");
+        let write = std::panic::AssertUnwindSafe(|| dispatch(Width::Narrow, Write { to: rest, places, channel }));
+        assert!(std::panic::catch_unwind(write).is_err(), "{places:?}, channel {channel}");
     }
 }
