@@ -42,6 +42,12 @@ vectorised! {
         }
     }
 
+    fn narrow(counts: &mut [[f32; 2]], total: &[[f64; 2]]) {
+        for (count, total) in counts.iter_mut().zip(total) {
+            *count = [total[0] as f32, total[1] as f32];
+        }
+    }
+
     /// √(g / c) of each colour from its blurred counts and the sums over all colours.
     fn divide(odds: &mut [f32], counts: &[[f32; 2]], sums: [f32; 2]) {
         for (odds, &[class, ground]) in odds.iter_mut().zip(counts) {
@@ -111,17 +117,32 @@ impl Appearance {
         }
     }
 
+    /// The sums over the window.
+    pub fn counts(&self) -> Counts {
+        let sums: [f64; 2] = self.total.iter().fold([0.0; 2], |sum, total| [sum[0] + total[0], sum[1] + total[1]]);
+        let mut counts = vec![[0.0; 2]; BINS];
+        narrow(&mut counts, &self.total);
+        Counts { counts, sums: sums.map(|sum| sum as f32 + 1.0) }
+    }
+}
+
+/// The colours in a window of frames at one time.
+#[derive(Debug, Clone)]
+pub(super) struct Counts {
+    counts: Vec<[f32; 2]>,
+    /// Their sums over all colours, and 1.
+    sums: [f32; 2],
+}
+
+impl Counts {
     /// For each colour √(g / c), where c and g are its shares among the colours of the class and of the ground.
     pub fn odds(&self) -> Vec<f32> {
-        let mut counts: Vec<[f32; 2]> = self.total.iter().map(|total| total.map(|count| count as f32)).collect();
-        let mut blurred = vec![[0.0; 2]; BINS];
-        for step in [1, LEVELS, LEVELS * LEVELS] {
-            blur(&mut blurred, &counts, step);
-            std::mem::swap(&mut blurred, &mut counts);
-        }
-        let sums: [f64; 2] = self.total.iter().fold([0.0; 2], |sum, total| [sum[0] + total[0], sum[1] + total[1]]);
+        let [mut here, mut there] = [0; 2].map(|_| vec![[0.0; 2]; BINS]);
+        blur(&mut here, &self.counts, 1);
+        blur(&mut there, &here, LEVELS);
+        blur(&mut here, &there, LEVELS * LEVELS);
         let mut odds = vec![0.0; BINS];
-        divide(&mut odds, &counts, sums.map(|sum| sum as f32 + 1.0));
+        divide(&mut odds, &here, self.sums);
         odds
     }
 }

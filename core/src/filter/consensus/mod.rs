@@ -11,7 +11,7 @@ pub use self::steadiness::{
     UNSTEADY_SWELLING, keep, steadiness,
 };
 use self::{
-    appearance::{Appearance, bins},
+    appearance::{Appearance, Counts, bins},
     fusion::{Frame, Fusion, Joint, Lag, Own},
     holding::Holding,
     steadiness::Steadiness,
@@ -104,6 +104,42 @@ struct Window {
     before: usize,
 }
 
+impl Window {
+    /// What it knows, for the frame to be decided next; then goes on to the one after that.
+    fn advance(&mut self) -> Counts {
+        let counts = self.appearance.counts();
+        self.before += 1;
+        if self.before > WINDOW {
+            self.appearance.pop();
+            self.before -= 1;
+        }
+        counts
+    }
+}
+
+/// A frame from the first fusion, with all that its decision needs.
+struct Undecided<'a> {
+    frame: &'a Frame<Joint>,
+    surroundings: &'a [Surroundings],
+    colors: Option<Plane<u16>>,
+    /// What the window of each class holds.
+    counts: Vec<Counts>,
+}
+
+impl Undecided<'_> {
+    fn decide(&self) -> Own {
+        let classes = self.frame.classes.iter().zip(self.surroundings).zip(&self.counts);
+        let decided = classes.map(|((class, near), counts)| {
+            let odds = self.colors.as_ref().map(|colors| (colors, counts.odds()));
+            decide(&class.probability, near, odds)
+        });
+        Own { classes: decided.collect(), motion: self.frame.motion.clone() }
+    }
+}
+
+/// Frames that are decided side by side, at most: what their appearance takes is in memory at once.
+const TOGETHER: usize = 12;
+
 /// Weight of a frame where nothing is seen nearby.
 pub const LEAST_WEIGHT: f32 = 0.15;
 /// Share of the largest joint probability nearby over which a pixel is more likely in the mask than not, where hardly
@@ -164,31 +200,28 @@ impl Consensus {
         }
         // Frames of `joint` whose colours are in the windows.
         let mut counted = 0;
-        for (index, frame) in joint.iter().enumerate() {
-            while counted < joint.len().min(index + 1 + WINDOW) {
-                let colors = &self.held[counted - index];
-                let classes = joint[counted].classes.iter().zip(&surroundings[counted]);
-                for (window, (joint, near)) in self.appearances.iter_mut().zip(classes) {
-                    if let Some(colors) = colors {
-                        window.appearance.push(colors, &joint.probability, &near.seen);
+        for (piece, frames) in joint.chunks(TOGETHER).enumerate() {
+            let undecided: Vec<Undecided> = (piece * TOGETHER..)
+                .zip(frames)
+                .map(|(index, frame)| {
+                    while counted < joint.len().min(index + 1 + WINDOW) {
+                        let classes = joint[counted].classes.iter().zip(&surroundings[counted]);
+                        for (window, (joint, near)) in self.appearances.iter_mut().zip(classes) {
+                            if let Some(colors) = &self.held[counted - index] {
+                                window.appearance.push(colors, &joint.probability, &near.seen);
+                            }
+                        }
+                        counted += 1;
                     }
-                }
-                counted += 1;
+                    let colors = self.held.pop_front().expect("a filter gives no more than it took");
+                    let counts = self.appearances.iter_mut().map(Window::advance).collect();
+                    Undecided { frame, surroundings: &surroundings[index], colors, counts }
+                })
+                .collect();
+            for own in parallel::map(&undecided, Undecided::decide) {
+                let fused = self.second.push(own);
+                self.give_out(fused);
             }
-            let colors = self.held.pop_front().expect("a filter gives no more than it took");
-            let classes = frame.classes.iter().zip(&surroundings[index]).zip(&mut self.appearances);
-            let decided = classes.map(|((class, near), window)| {
-                let odds = colors.as_ref().map(|colors| (colors, window.appearance.odds()));
-                window.before += 1;
-                if window.before > WINDOW {
-                    window.appearance.pop();
-                    window.before -= 1;
-                }
-                decide(&class.probability, near, odds)
-            });
-            let own = Own { classes: decided.collect(), motion: frame.motion.clone() };
-            let fused = self.second.push(own);
-            self.give_out(fused);
         }
     }
 
@@ -259,7 +292,7 @@ fn weighted(plane: &Plane<u8>) -> Plane<[u8; 2]> {
 }
 
 /// Joint probabilities with ½ as the dividing line where frames disagree, and their weights; `odds` are
-/// [`Appearance::odds`] and the colours to read them at.
+/// [`Counts::odds`] and the colours to read them at.
 fn decide(probability: &Plane<u8>, around: &Surroundings, odds: Option<(&Plane<u16>, Vec<f32>)>) -> Plane<[u8; 2]> {
     let disputed = &around.disputed;
     let (width, height) = probability.size();
