@@ -2,10 +2,10 @@
 
 use std::alloc::System;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use cap::Cap;
 use serde::{Deserialize, Serialize};
-use steadymask_core::{LookAhead, Method, Plane, Settings, Stabilizer};
+use steadymask_core::{LookAhead, Plane, Settings, Stabilizer};
 
 use crate::scene;
 
@@ -46,16 +46,15 @@ pub struct Peak {
 }
 
 impl Memory {
-    /// Stabilises `frames` frames of a 1080p clip, which are dropped as soon as they are finished.
+    /// Stabilises `frames` frames of a 1080p clip with the default settings, and drops them as soon as they are finished.
     ///
     /// The frames come at work size, as they do from the decoder: what a driver holds of a full-size frame is not
     /// counted. The clip runs to and fro over a short scene.
     pub fn measure(frames: usize) -> Result<Self> {
         const SCENE: usize = 24;
-        const LOOK_AHEAD: u32 = 8;
         ensure!(frames >= 10, "invalid number of frames {frames} (expected at least 10)");
-        let settings =
-            Settings { method: Method::Consensus, look_ahead: LookAhead::Frames(LOOK_AHEAD), ..Settings::default() };
+        let settings = Settings::default();
+        let LookAhead::Frames(look_ahead) = settings.look_ahead else { bail!("the default look-ahead is not bounded") };
         let video = (1920, 1080);
         let (width, height) = settings.work_size(video.0, video.1);
         let bytes = scene::clip((width, height), SCENE);
@@ -74,7 +73,7 @@ impl Memory {
             }
         }
         stabilizer.finish();
-        Ok(Self { video, work: (width, height), look_ahead: LOOK_AHEAD, peaks })
+        Ok(Self { video, work: (width, height), look_ahead, peaks })
     }
 
     /// By which factors the peaks, live and resident, grew from half of the clip to its end: 1 where memory does not
