@@ -1,6 +1,8 @@
 //! Measures the networks against onnxruntime and torch: `networks.py`.
 
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -24,6 +26,8 @@ const NETWORKS: [(&str, usize, bool); 4] = [
 
 /// Seconds of a turn, about: small networks are run several times, as on the frames of a video.
 const TURN: f64 = 0.3;
+/// Before each turn: onnxruntime's threads look for work for some 20 ms after their last, on the processors of the next.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Measures what contains `only`, and keeps it where that is everything.
 pub fn measure(python: &Path, only: Option<&str>, patience: Patience) -> Result<()> {
@@ -138,11 +142,16 @@ impl Contest {
         let apart = ours.iter().zip(&theirs).fold(0f32, |m, (a, b)| m.max((a - b).abs())) / largest;
         let mut failed = None;
         let run = || {
+            sleep(PAUSE);
             let mut work = || failed = (0..times).find_map(|_| self.infer().err());
             let seconds = pool.install(|| if threads == 1 { cpu_timed(&mut work) } else { timed(&mut work) });
             failed.take().map_or(Ok(seconds / times as f64), Err)
         };
-        let turns = Turns::take(patience, run, || rival.run())?;
+        let theirs = || {
+            sleep(PAUSE);
+            rival.run()
+        };
+        let turns = Turns::take(patience, run, theirs)?;
         Ok((turns, apart.into()))
     }
 }
