@@ -96,7 +96,8 @@ impl Networks {
                     "## Networks on the processor\n\nOne inference of `Segmenter`, from the frame to its logits, against \
                      the same network with the same weights; by `cargo xtask bench networks`, on {processor}, with \
                      {versions}. The rival is given its input ready, ours a frame. One thread is timed by the processor, \
-                     two by the clock on the wall."
+                     two by the clock on the wall. Each turn of either side begins after a pause of 100 ms, since \
+                     onnxruntime's threads stay on the processors for some 20 ms after their last inference."
                 ),
                 "threads",
             ),
