@@ -39,7 +39,7 @@ const ODD_WORK: (usize, usize) = (427, 241);
 
 /// Frames of the lines of the consensus: with a fixed lag more than it looks ahead, or it would not be bounded.
 fn frames_of(consensus: &str) -> usize {
-    if consensus == "consensus_fixed_lag" { 120 } else { 12 }
+    if consensus == "consensus_fixed_lag" { 60 } else { 12 }
 }
 
 /// All lines, with at most `most` frames each.
