@@ -96,8 +96,7 @@ type Sums<const N: usize, const K: usize> = Plane<[[f32; N]; K]>;
 impl<const N: usize> Fusion<N> {
     /// The first frame pushed has the number `first`.
     pub fn new(decay: f32, lag: Option<Lag>, first: usize) -> Self {
-        let past = if lag.is_some() { Past::Bounded(Forward::default()) } else { Past::Whole(Forward::default()) };
-        Self { decay, lag, next: first, held: VecDeque::new(), past, spare: Vec::new() }
+        Self { decay, lag, next: first, held: VecDeque::new(), past: Past::start(lag), spare: Vec::new() }
     }
 
     /// Takes the next frame; gives those that need no more of the future, in order, a [`Joint`] a class.
@@ -114,10 +113,7 @@ impl<const N: usize> Fusion<N> {
     /// Ends the shot: the frames still held, in order. The next frame pushed begins a new one.
     pub fn finish(&mut self) -> Vec<Frame<Joint>> {
         let rest = self.advance(self.held.len());
-        match &mut self.past {
-            Past::Whole(past) => past.sums.clear(),
-            Past::Bounded(past) => past.sums.clear(),
-        }
+        self.past = Past::start(self.lag);
         self.spare.clear();
         rest
     }
@@ -167,6 +163,13 @@ impl<const N: usize> Fusion<N> {
             }
         };
         Frame { classes, motion: own.motion }
+    }
+}
+
+impl<const N: usize> Past<N> {
+    /// That of a shot's first frame.
+    fn start(lag: Option<Lag>) -> Self {
+        if lag.is_some() { Self::Bounded(Forward::default()) } else { Self::Whole(Forward::default()) }
     }
 }
 
