@@ -16,7 +16,7 @@ use steadymask_core::{
 use synthetic::{HEIGHT, WIDTH};
 
 /// What every platform must give. A change here means that results change: say so where it is made.
-const EXPECTED: u64 = 0x6fe1_709d_1a95_b5b7;
+const EXPECTED: u64 = 0x990c_1ca3_4237_978e;
 
 /// FNV-1a, 64 bits.
 struct Hash(u64);

@@ -189,14 +189,17 @@ pub(super) const AREA: f32 = (PATCH * PATCH) as f32;
 /// Added to the diagonal of the normal equations, so that flat patches stay where they are.
 const DAMPING: f32 = 100.0;
 
-/// Sums run in as many lanes as baseline SIMD registers hold, in the same order everywhere.
-pub(super) const LANES: usize = 4;
+/// Sums run in as many lanes as a row of a patch has pixels, in the same order everywhere.
+pub(super) const LANES: usize = PATCH;
 
 /// The sum of each set of lanes. Not inlined, since the compiler would split the loops before it into half
 /// registers to suit the order of these few additions.
 #[inline(never)]
 pub(super) fn sums<const N: usize>(sets: &[[f32; LANES]; N]) -> [f32; N] {
-    std::array::from_fn(|i| (sets[i][0] + sets[i][2]) + (sets[i][1] + sets[i][3]))
+    std::array::from_fn(|i| {
+        ((sets[i][0] + sets[i][4]) + (sets[i][2] + sets[i][6]))
+            + ((sets[i][1] + sets[i][5]) + (sets[i][3] + sets[i][7]))
+    })
 }
 
 /// Where patches start along a side: every `stride` pixels, and one flush with the end.
