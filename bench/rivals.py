@@ -203,13 +203,19 @@ def check(name, results):
 
 
 def frames(folder, probabilities, count, width, height, to):
-    """Writes the first frames of a sequence and their probabilities as raw bytes."""
+    """Writes `count` frames of a sequence, to and fro over it, and their probabilities as raw bytes."""
     size = (width, height)
+
+    def to_and_fro(folder):
+        paths = sorted(Path(folder).iterdir())
+        there_and_back = paths + paths[-2:0:-1]
+        return [there_and_back[t % len(there_and_back)] for t in range(count)]
+
     with open(to, "wb") as out:
-        for path in sorted(Path(folder).iterdir())[:count]:
+        for path in to_and_fro(folder):
             frame = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
             out.write(cv2.resize(frame, size, interpolation=cv2.INTER_AREA).tobytes())
-        for path in sorted(Path(probabilities).iterdir())[:count]:
+        for path in to_and_fro(probabilities):
             plane = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
             out.write(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR).tobytes())
 

@@ -221,7 +221,13 @@ fn sequence() -> Option<PathBuf> {
 fn memory(frames: usize) -> Result<Memory> {
     eprintln!("memory over {frames} frames");
     let program = std::env::current_exe().context("the path of this program")?;
-    let output = std::process::Command::new(program).args(["memory", "--frames", &frames.to_string()]).output()?;
+    let mut command = std::process::Command::new(program);
+    command.args(["memory", "--frames", &frames.to_string()]);
+    // The allocator is to be as users have it.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MALLOC_")) {
+        command.env_remove(name);
+    }
+    let output = command.output()?;
     serde_json::from_slice(&output.stdout)
         .with_context(|| format!("measuring memory: {}", String::from_utf8_lossy(&output.stderr)))
 }

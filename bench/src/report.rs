@@ -47,8 +47,11 @@ of one.
   least of all turns, in seconds of the processor, so that other programs on the machine count little; lines with
   two threads go by the clock on the wall. The spread is that of the ratio over single rounds. Both sides' results
   are summed up and compared before: *apart* is the relative difference of the sums.
+- **Memory** that a side has had it keeps from turn to turn (glibc's allocator is told so, for all): by itself it gives
+  back what threads free, and faults on each page again take up to a third of the time of two threads. What a clip's
+  first frames cost is therefore not in here.
 - **GB/s** counts each byte of input read once and each byte of output written once; **of memory** is that as a
-  share of what copying reaches. Kernels far below are limited by arithmetic, or by pages the system hands out anew.
+  share of what copying reaches. Kernels far below are limited by arithmetic.
 
 ",
         machine.processor,

@@ -37,9 +37,10 @@ const WORK: (usize, usize) = (428, 240);
 /// Shorter side first: odd both ways.
 const ODD_WORK: (usize, usize) = (427, 241);
 
-/// Frames of the lines of the consensus: with a fixed lag more than it looks ahead, or it would not be bounded.
+/// Frames of the lines of the consensus: with a fixed lag several times what it looks ahead, since it is for long clips;
+/// before that many have come it asks the system for memory, and afterwards it has what it needs.
 fn frames_of(consensus: &str) -> usize {
-    if consensus == "consensus_fixed_lag" { 60 } else { 12 }
+    if consensus == "consensus_fixed_lag" { 180 } else { 12 }
 }
 
 /// All lines, with at most `most` frames each.

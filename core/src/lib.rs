@@ -58,7 +58,8 @@ pub mod metric;
 mod motion;
 pub mod overlay;
 pub mod palette;
-mod parallel;
+#[doc(hidden)]
+pub mod parallel;
 mod plane;
 #[doc(hidden)]
 pub mod reference;

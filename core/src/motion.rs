@@ -37,19 +37,23 @@ impl MotionEstimator {
     /// # Panics
     /// When `frame` is of another size than the one before.
     pub fn push(&mut self, frame: Plane<Rgb>) -> Option<Motion> {
-        let (frame, prepared) =
-            parallel::join(|| flow::fill_up(&frame), || FlowFrame::new(&frame.luma(), Preset::default()));
-        let motion = self.previous.as_ref().map(|(earlier, earlier_prepared)| {
-            let [there, back] = &mut self.search;
-            let (forward, backward) =
-                parallel::join(|| there.calc(earlier_prepared, &prepared), || back.calc(&prepared, earlier_prepared));
-            let (forward_trust, backward_trust) = parallel::join(
-                || flow::trust_filled_up(&forward, &backward, earlier, &frame, self.color_sigma),
-                || flow::trust_filled_up(&backward, &forward, &frame, earlier, self.color_sigma),
-            );
-            Motion { forward, forward_trust, backward, backward_trust }
-        });
-        self.previous = Some((frame, prepared));
-        motion
+        parallel::inside(|| {
+            let (frame, prepared) =
+                parallel::join(|| flow::fill_up(&frame), || FlowFrame::new(&frame.luma(), Preset::default()));
+            let motion = self.previous.as_ref().map(|(earlier, earlier_prepared)| {
+                let [there, back] = &mut self.search;
+                let (forward, backward) = parallel::join(
+                    || there.calc(earlier_prepared, &prepared),
+                    || back.calc(&prepared, earlier_prepared),
+                );
+                let (forward_trust, backward_trust) = parallel::join(
+                    || flow::trust_filled_up(&forward, &backward, earlier, &frame, self.color_sigma),
+                    || flow::trust_filled_up(&backward, &forward, &frame, earlier, self.color_sigma),
+                );
+                Motion { forward, forward_trust, backward, backward_trust }
+            });
+            self.previous = Some((frame, prepared));
+            motion
+        })
     }
 }

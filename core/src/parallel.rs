@@ -2,6 +2,20 @@
 //! rows. With the feature `parallel` it is rayon's pool; without it, as in WASM, one thread does all.
 
 use crate::Plane;
+#[cfg(feature = "parallel")]
+pub use awake::look_for_work;
+
+/// Does work that consists of many small pieces for the pool, one after another, in a thread of the pool; until it is
+/// done, others do not fall asleep between two pieces, since to wake one takes as long as a piece does.
+pub fn inside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    #[cfg(feature = "parallel")]
+    return rayon::scope(|_| {
+        let _awake = awake::Awake::new();
+        work()
+    });
+    #[cfg(not(feature = "parallel"))]
+    work()
+}
 
 /// Does both, side by side where there are threads.
 pub(crate) fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
@@ -65,4 +79,68 @@ pub(crate) fn rows_of_two<T: Send, U: Send>(
 #[cfg(feature = "parallel")]
 fn rows_in_a_piece(height: usize) -> usize {
     height.div_ceil(4 * rayon::current_num_threads()).max(1)
+}
+
+#[cfg(feature = "parallel")]
+mod awake {
+    use std::{
+        hint,
+        sync::{
+            Arc,
+            atomic::{
+                AtomicBool,
+                Ordering::{Acquire, Release},
+            },
+        },
+        thread,
+    };
+
+    use rayon::Yield;
+
+    /// More threads are of little use to pieces that are so small that threads fall asleep between them.
+    const MOST: usize = 8;
+    /// So often a thread looks for work in vain before others may have its processor: longer than a small piece takes.
+    const BRIEFLY: usize = 1000;
+    /// So often before it gives up: for half a millisecond or so.
+    const PATIENCE: usize = 2000;
+
+    /// While it lives, threads of the pool do not sleep between two pieces of work.
+    pub(super) struct Awake(Arc<AtomicBool>);
+
+    impl Awake {
+        /// To be called in a thread of the pool.
+        pub(super) fn new() -> Self {
+            let (done, caller) = (Arc::new(AtomicBool::new(false)), rayon::current_thread_index());
+            for _ in 1..rayon::current_num_threads().min(MOST) {
+                let done = Arc::clone(&done);
+                rayon::spawn(move || {
+                    // The caller, while it waits for a piece, has better to do.
+                    if rayon::current_thread_index() != caller {
+                        look_for_work(&done);
+                    }
+                });
+            }
+            Self(done)
+        }
+    }
+
+    impl Drop for Awake {
+        fn drop(&mut self) {
+            self.0.store(true, Release);
+        }
+    }
+
+    /// Does the pool's work as it comes, until `done`. It gives up in the end, since whoever it is to help may wait for
+    /// what this thread was doing before.
+    pub fn look_for_work(done: &AtomicBool) {
+        let mut in_vain = 0;
+        while in_vain < PATIENCE && !done.load(Acquire) {
+            if rayon::yield_now() == Some(Yield::Executed) {
+                in_vain = 0;
+            } else {
+                in_vain += 1;
+                if in_vain < BRIEFLY { hint::spin_loop() } else { thread::yield_now() }
+            }
+        }
+    }
 }

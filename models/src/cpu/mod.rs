@@ -21,7 +21,7 @@ mod winograd;
 
 use std::sync::{Mutex, PoisonError};
 
-use steadymask_core::{Plane, Rgb};
+use steadymask_core::{Plane, Rgb, parallel};
 
 use crate::{
     input::Preparation,
@@ -161,7 +161,7 @@ impl Engine {
 
     /// The outputs for the input that `input` makes.
     fn outputs(&self, input: impl FnOnce() -> Map + Send) -> Vec<Map> {
-        threads::inside(|| {
+        parallel::inside(|| {
             let mut input = Some(input());
             self.graph.run(|op, values| self.step(op, values, &mut input), |map| self.put_back(map))
         })

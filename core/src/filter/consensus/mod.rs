@@ -251,30 +251,34 @@ impl TemporalFilter for Consensus {
     }
 
     fn push(&mut self, planes: &[Plane<u8>], motion: Option<&Arc<Motion>>) -> Option<Vec<Plane<u8>>> {
-        self.held.push_back(self.shown.take());
-        self.inside += 1;
-        let classes = || planes.iter().map(weighted).collect();
-        let (classes, ()) = parallel::join(classes, || self.steadiness.push(planes, motion));
-        let own = Own { classes, motion: motion.cloned() };
-        let joint = self.first.push(own);
-        self.pass_on(joint);
-        if self.inside <= self.look_ahead? {
-            return None;
-        }
-        self.inside -= 1;
-        self.done.pop_front()
+        parallel::inside(|| {
+            self.held.push_back(self.shown.take());
+            self.inside += 1;
+            let classes = || planes.iter().map(weighted).collect();
+            let (classes, ()) = parallel::join(classes, || self.steadiness.push(planes, motion));
+            let own = Own { classes, motion: motion.cloned() };
+            let joint = self.first.push(own);
+            self.pass_on(joint);
+            if self.inside <= self.look_ahead? {
+                return None;
+            }
+            self.inside -= 1;
+            self.done.pop_front()
+        })
     }
 
     fn finish(&mut self) -> Vec<Vec<Plane<u8>>> {
-        let joint = self.first.finish();
-        self.pass_on(joint);
-        let fused = self.second.finish();
-        self.give_out(fused);
-        self.holding.finish();
-        self.appearances.clear();
-        self.steadiness = Steadiness::default();
-        self.inside = 0;
-        self.done.drain(..).collect()
+        parallel::inside(|| {
+            let joint = self.first.finish();
+            self.pass_on(joint);
+            let fused = self.second.finish();
+            self.give_out(fused);
+            self.holding.finish();
+            self.appearances.clear();
+            self.steadiness = Steadiness::default();
+            self.inside = 0;
+            self.done.drain(..).collect()
+        })
     }
 }
 
