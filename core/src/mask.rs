@@ -315,3 +315,20 @@ pub fn union_of(planes: &[Plane<u8>]) -> Plane<u8> {
 pub fn full_mask(probability: &Plane<u8>, (width, height): (usize, usize), level: u8) -> Plane<u8> {
     crate::resize::resize(probability, width, height).map(|&p| if p > level { 255 } else { 0 })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_word_by_word_as_otherwise() {
+        // Words of all kinds, and numbers of them that are not whole pieces.
+        let word = |i: u64| (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (i % 7) | u64::MAX << (i % 65).min(63);
+        for length in 0..14 {
+            let masks: [Vec<u64>; 3] = array::from_fn(|k| (0..length).map(|i| word(17 * i + k as u64)).collect());
+            let masks = masks.each_ref().map(Vec::as_slice);
+            assert_eq!(areas_word_by_word(masks), areas(masks), "{length} words");
+            assert_eq!(areas_word_by_word([masks[0]])[0][0], area(masks[0]), "{length} words");
+        }
+    }
+}

@@ -123,12 +123,13 @@ mod tests {
         for sum in 0..=255 * N {
             // As many at 255 as there may be, one with what is left, and none of the others; beside them what they lack.
             let value = |k: usize| sum.saturating_sub(255 * k).min(255) as u8;
-            let value_at = |x: usize, k: usize| if x % 2 == 0 { value(k) } else { 255 - value(k) };
+            let value_at = |x: usize, k: usize| if x.is_multiple_of(2) { value(k) } else { 255 - value(k) };
             let values: [[u8; 35]; N] = std::array::from_fn(|k| std::array::from_fn(|x| value_at(x, k)));
             let mut means = [0; 35];
             mean_of(values.each_ref().map(|values| &values[..]), &mut means);
             let mean = |sum: usize| ((sum + N / 2) / N) as u8;
-            let expected: [u8; 35] = std::array::from_fn(|x| mean(if x % 2 == 0 { sum } else { 255 * N - sum }));
+            let expected: [u8; 35] =
+                std::array::from_fn(|x| mean(if x.is_multiple_of(2) { sum } else { 255 * N - sum }));
             assert_eq!(means, expected, "{sum} over {N}");
         }
     }
