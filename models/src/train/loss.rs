@@ -162,3 +162,88 @@ pub(super) fn loss(
 pub(super) fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_into_vec().expect("tensors of training are 32-bit floats")
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::Rng;
+
+    use super::*;
+    use crate::train::views::random;
+
+    /// The same as it is written in books, in 64 bits.
+    fn reference(
+        logits: &[f32],
+        inside: &[bool],
+        labels: &[u8],
+        teacher: &[f32],
+        (classes, places): (usize, usize),
+        weights: Weights,
+    ) -> [f64; 4] {
+        let views = inside.len() / places;
+        let pictures = views / 2;
+        let share = |view: usize, class: usize, place: usize| {
+            let at = |class: usize| f64::from(logits[(view * classes + class) * places + place]).exp();
+            at(class) / (0..classes).map(at).sum::<f64>()
+        };
+        let (mut of_labels, mut labelled, mut divergence, mut told, mut apart, mut seen) =
+            (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
+        for view in 0..views {
+            for place in (0..places).filter(|place| inside[view * places + place]) {
+                let picture = view % pictures;
+                let label = labels[picture * places + place];
+                if label != IGNORED {
+                    let weight = if label == 0 { f64::from(weights.background) } else { 1.0 };
+                    of_labels -= weight * share(view, usize::from(label), place).ln();
+                    labelled += weight;
+                }
+                let of_teacher = |class: usize| f64::from(teacher[(picture * classes + class) * places + place]);
+                if view < pictures {
+                    told += 1.0;
+                    let apart = |class| of_teacher(class) * (of_teacher(class) / share(view, class, place)).ln();
+                    divergence += (0..classes).map(apart).sum::<f64>();
+                } else {
+                    seen += 1.0;
+                    let square = |class| (share(picture, class, place) - share(view, class, place)).powi(2);
+                    apart += (0..classes).map(square).sum::<f64>();
+                }
+            }
+        }
+        let [a, b, c] = [of_labels / labelled, divergence / told, apart / seen];
+        // What does not depend on the network is left out of the total.
+        let entropy: f64 = teacher.iter().map(|&share| f64::from(share) * f64::from(share).ln()).sum();
+        let [distillation, consistency] = [weights.distillation, weights.consistency].map(f64::from);
+        [a, b, c, a + distillation * (b - entropy / told) + consistency * c]
+    }
+
+    #[test]
+    fn the_loss_is_that_of_the_book() {
+        const PICTURES: usize = 2;
+        const CLASSES: usize = 3;
+        let (side, mut random) = (17, random(3, 0, 0));
+        let places = points(side) * points(side);
+        let logits: Vec<f32> = (0..2 * PICTURES * CLASSES * places).map(|_| random.random_range(-3.0..3.0)).collect();
+        let inside: Vec<bool> = (0..2 * PICTURES * places).map(|i| i < PICTURES * places || i % 7 > 1).collect();
+        let labels: Vec<u8> = (0..PICTURES * places).map(|i| [0, 2, IGNORED, 1, 0][i % 5]).collect();
+        let mut teacher = vec![0.0; PICTURES * CLASSES * places];
+        for i in 0..PICTURES * places {
+            let shares: [f32; CLASSES] = std::array::from_fn(|_| random.random_range(0.01..1.0));
+            for (class, share) in shares.into_iter().enumerate() {
+                teacher[(i / places * CLASSES + class) * places + i % places] = share / shares.iter().sum::<f32>();
+            }
+        }
+        let weights = Weights { background: 0.6, distillation: 2.0, consistency: 3.0 };
+        let shape = [2 * PICTURES, CLASSES, points(side), points(side)];
+        let logs =
+            TensorData::new(teacher.iter().map(|share| share.ln()).collect(), [PICTURES, CLASSES, shape[2], shape[3]]);
+        let truth = |labels: &[u8]| Truth { labels: labels.to_vec(), shift: (0, 0) };
+        let truths: Vec<_> = labels.chunks_exact(places).map(truth).collect();
+        let tensor = Tensor::from_data(TensorData::new(logits.clone(), shape), &Device::flex()).autodiff();
+        let told = Tensor::from_data(logs, &Device::flex());
+        let loss = loss(tensor, &inside, &truths, Some(told), weights);
+        let ours = [loss.labels, loss.distillation, loss.consistency, read(loss.total.inner())[0]];
+        let expected = reference(&logits, &inside, &labels, &teacher, (CLASSES, places), weights);
+        for (ours, expected) in ours.into_iter().zip(expected) {
+            assert!((f64::from(ours) / expected - 1.0).abs() < 1e-4, "{ours}, not {expected}");
+        }
+    }
+}
