@@ -146,16 +146,19 @@ vectorised! {
     /// of the luma where it would come from.
     fn densify(work: &mut DenseInverseSearch, from: &Level, to: &Level) {
         let width = from.width;
+        let pixels = width * from.height;
         for plane in [&mut work.u, &mut work.v, &mut work.weight] {
-            plane.resize(width * from.height, 0.0);
+            plane.resize(pixels, 0.0);
         }
-        let mut patches = work.sparse.iter();
+        // Slices of one length, so that what is in one is known to be in all.
+        let (u_sums, v_sums) = (&mut work.u[..pixels], &mut work.v[..pixels]);
+        let (weights, mut patches) = (&mut work.weight[..pixels], work.sparse.iter());
         // Pixels before this one have had a patch over them. Rows are cleared before the first patch comes, and divided
         // after the last has gone, while they are still in the cache.
         let mut begun = 0;
         for (row_of_patches, &y) in from.ys.iter().enumerate() {
             let end = (y + PATCH) * width;
-            for plane in [&mut work.u, &mut work.v, &mut work.weight] {
+            for plane in [&mut *u_sums, v_sums, weights] {
                 plane[begun..end].fill(0.0);
             }
             begun = end;
@@ -168,13 +171,13 @@ vectorised! {
                     above = below;
                     let image = row(&from.image, (y + dy + BORDER) * from.stride + x + BORDER);
                     let start = (y + dy) * from.width + x;
-                    let (us, vs) = (row_mut(&mut work.u, start), row_mut(&mut work.v, start));
-                    accumulate(us, vs, row_mut(&mut work.weight, start), [u, v], &sample, image);
+                    let (us, vs) = (row_mut(u_sums, start), row_mut(v_sums, start));
+                    accumulate(us, vs, row_mut(weights, start), [u, v], &sample, image);
                 }
             }
             let done = y * width..from.ys.get(row_of_patches + 1).map_or(end, |next| next * width);
-            let sums = work.u[done.clone()].iter_mut().zip(&mut work.v[done.clone()]);
-            for ((u, v), weight) in sums.zip(&work.weight[done]) {
+            let sums = u_sums[done.clone()].iter_mut().zip(&mut v_sums[done.clone()]);
+            for ((u, v), weight) in sums.zip(&weights[done]) {
                 *u /= weight;
                 *v /= weight;
             }
@@ -215,9 +218,11 @@ impl Patch {
     #[inline(always)]
     fn set(&mut self, level: &Level, x: usize, y: usize, Normal { mean, inverse }: Normal) {
         (self.x, self.y, self.inverse) = (x as f32, y as f32, inverse);
+        // Of one length, so that what is in one is known to be in the other.
+        let (all_dx, all_dy) = (&level.dx[..], &level.dy[..level.dx.len()]);
         for (target, y) in self.rows.iter_mut().zip(y..) {
             target.image = *row(&level.image, (y + BORDER) * level.stride + x + BORDER);
-            let (dx, dy) = (row(&level.dx, y * level.width + x), row(&level.dy, y * level.width + x));
+            let (dx, dy) = (row(all_dx, y * level.width + x), row(all_dy, y * level.width + x));
             for k in 0..PATCH {
                 target.dx[k] = dx[k] - mean[0];
                 target.dy[k] = dy[k] - mean[1];
