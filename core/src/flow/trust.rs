@@ -54,15 +54,17 @@ vectorised! {
         color_scale: f32,
     ) {
         let mut taps = Taps::new(flow.size());
+        // Of one length, so that what is in one is known to be in the other.
+        let reverse = &reverse.data()[..to.len()];
         let (mut colors, mut back) = ([[0.0; 4]; AT_A_TIME], [[0.0; 2]; AT_A_TIME]);
         let pieces = values.chunks_mut(AT_A_TIME).zip(from.chunks(AT_A_TIME));
         for (start, (values, from)) in (0..).step_by(AT_A_TIME).zip(pieces) {
-            let length = values.len();
+            let length = values.len().min(AT_A_TIME);
             let (colors, back, from) = (&mut colors[..length], &mut back[..length], &from[..length]);
             taps.find(flow, start, y, length);
             for i in 0..length {
                 colors[i] = taps.read(i, to);
-                back[i] = taps.read(i, reverse.data());
+                back[i] = taps.read(i, reverse);
             }
             let flow = &flow.row(y)[start..][..length];
             for i in 0..length {

@@ -243,7 +243,9 @@ vectorised! {
         let mut taps = Taps::new(flow.size());
         let pieces = sums.chunks_mut(AT_A_TIME).zip(own.chunks(AT_A_TIME)).zip(trust.chunks(AT_A_TIME));
         for (start, ((sums, own), trust)) in (0..).step_by(AT_A_TIME).zip(pieces) {
-            taps.find(flow, start, y, sums.len());
+            let length = sums.len().min(AT_A_TIME);
+            let (sums, trust) = (&mut sums[..length], &trust[..length]);
+            taps.find(flow, start, y, length);
             for (sum, &own) in sums.iter_mut().zip(own) {
                 *sum = [parts(own); K];
             }
