@@ -601,6 +601,20 @@ describe('the worker on the processor', () => {
   }
 });
 
+describe('the address', () => {
+  it('may call a class by the name that others give it', { timeout: MINUTE }, async () => {
+    const tab = await open(browser, host, { device: 'cpu', classes: 'couch,dog' });
+    try {
+      await tab.by('classes').locator('[data-class=sofa][aria-pressed=true]').waitFor({ timeout: MINUTE });
+      assert.equal(await tab.by('classes').locator('[data-class=couch]').count(), 0);
+      assert.equal(new URL(tab.page.url()).searchParams.get('classes'), 'sofa,dog');
+      assert.deepEqual(tab.faults, []);
+    } finally {
+      await tab.close();
+    }
+  });
+});
+
 describe('WebGPU, on the software adapter', () => {
   it('gives nearly the masks of the command line', { timeout: 4 * MINUTE }, async (test) => {
     const path = join(SCRATCH, 'three frames.mp4');

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, filter::Consensus};
@@ -72,6 +74,15 @@ pub enum LookAhead {
     Frames(u32),
     /// `"all"`: the whole clip is kept in memory until its end.
     All(All),
+}
+
+impl fmt::Display for LookAhead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Frames(frames) => frames.fmt(f),
+            Self::All(_) => f.write_str("all"),
+        }
+    }
 }
 
 /// The word `all`.

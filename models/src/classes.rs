@@ -70,6 +70,12 @@ pub fn find(classes: &[String], name: &str) -> Option<usize> {
     position(name).or_else(|| position(other?))
 }
 
+/// The names by which classes may be asked for besides their own, each with that class's own name.
+pub fn other_names(classes: &[String]) -> impl Iterator<Item = (&'static str, &String)> {
+    let names = SYNONYMS.into_iter().flat_map(|(voc, coco)| [voc, coco]);
+    names.filter_map(|name| Some((name, &classes[find(classes, name)?]))).filter(|(name, class)| name != class)
+}
+
 /// The names of `count` classes: VOC's or COCO's where there are as many.
 pub(crate) fn named(count: usize) -> Vec<String> {
     match count {
@@ -95,6 +101,9 @@ mod tests {
         assert!(voc.iter().all(|name| find(&coco, name).is_some()));
         assert_eq!((find(&coco, "truck"), find(&coco, "car")), (Some(8), Some(3)));
         assert_eq!((find(&voc, "truck"), find(&voc, "car")), (None, Some(7)));
+        assert_eq!(other_names(&voc).map(|(name, class)| (class.as_str(), name)).collect::<Vec<_>>(), SYNONYMS);
+        assert_eq!(other_names(&coco).map(|(name, class)| (name, class.as_str())).collect::<Vec<_>>(), SYNONYMS);
+        assert_eq!(other_names(&named(3)).count(), 0);
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub struct Args {
     #[arg(long, default_value_t = Settings::default().low)]
     low: f32,
     /// Future frames that consensus uses: 0 to 64, or all (the whole clip then stays in memory).
-    #[arg(long, default_value = "36", value_parser = look_ahead, value_name = "FRAMES")]
+    #[arg(long, default_value_t = Settings::default().look_ahead, value_parser = look_ahead, value_name = "FRAMES")]
     look_ahead: LookAhead,
     /// Share of the evidence that consensus carries from frame to frame: 0.5 to 1.
     #[arg(long, default_value_t = Settings::default().decay)]

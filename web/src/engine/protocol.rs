@@ -125,6 +125,8 @@ pub struct Ready {
     pub reason: String,
     /// Names of the classes that can be chosen, without the background.
     pub classes: Vec<String>,
+    /// Names by which some of them may be asked for too, each with the name in `classes`.
+    pub other_names: Vec<(String, String)>,
     /// Name of the network.
     pub network: String,
     /// The SHA-256 under which this browser keeps it; `None` for the site's own, and where nothing is kept.

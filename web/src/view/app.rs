@@ -449,6 +449,9 @@ impl App {
     fn hear(&mut self, context: &Context<Self>, event: Event) -> bool {
         match event {
             Event::Ready(ready) => {
+                if self.form.rename_classes(&ready.other_names) {
+                    platform::set_query(&self.form.to_query(&platform::query()));
+                }
                 // The first answer of an engine is that of the site's own network.
                 if self.ready.replace(ready).is_some() {
                     self.stop_loading();

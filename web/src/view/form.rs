@@ -90,10 +90,7 @@ impl Field {
             Self::Ratio => settings.ratio.to_string(),
             Self::High => settings.high.to_string(),
             Self::Low => settings.low.to_string(),
-            Self::LookAhead => match settings.look_ahead {
-                LookAhead::Frames(frames) => frames.to_string(),
-                LookAhead::All(_) => "all".to_owned(),
-            },
+            Self::LookAhead => settings.look_ahead.to_string(),
             Self::Threshold => settings.threshold.map_or_else(String::new, |threshold| threshold.to_string()),
             Self::Decay => settings.decay.to_string(),
             Self::ColorSigma => settings.color_sigma.to_string(),
@@ -183,6 +180,20 @@ impl Form {
             Some(at) => _ = self.classes.remove(at),
             None => self.classes.push(class.to_owned()),
         }
+    }
+
+    /// Calls the classes as a network does, which has those of these other names, each with its own; whether any was
+    /// called otherwise.
+    pub fn rename_classes(&mut self, other_names: &[(String, String)]) -> bool {
+        let mut renamed = Vec::with_capacity(self.classes.len());
+        for class in &self.classes {
+            let own = other_names.iter().find_map(|(other, own)| (other == class).then_some(own)).unwrap_or(class);
+            if !renamed.contains(own) {
+                renamed.push(own.clone());
+            }
+        }
+        let before = std::mem::replace(&mut self.classes, renamed);
+        self.classes != before
     }
 
     /// Keeps every class.
@@ -360,6 +371,15 @@ mod tests {
         assert_eq!(refused("high=0.06", Field::Low), low("0.1", "0.05–0.06"), "the default is refused, too");
         assert_eq!(refused("high=2&low=0.3", Field::Low), None);
         assert_eq!(refused("high=2&low=0.3", Field::High), low("2", "0.05–0.95"));
+    }
+
+    #[test]
+    fn classes_go_by_the_networks_names() {
+        let mut form = Form::from_query("classes=couch,dog,sofa");
+        let other_names = [("couch".to_owned(), "sofa".to_owned()), ("tv".to_owned(), "tvmonitor".to_owned())];
+        assert!(form.rename_classes(&other_names));
+        assert_eq!(form.classes(), ["sofa", "dog"]);
+        assert!(!form.rename_classes(&other_names));
     }
 
     #[test]

@@ -90,10 +90,12 @@ impl Network {
     /// What the page is told of it.
     async fn ready(&self) -> Event {
         let DeviceReport { name: device, reason } = self.device.clone();
+        let known = self.segmenter.classes();
         Event::Ready(Ready {
             device,
             reason,
-            classes: classes::offered(self.segmenter.classes()).skip(1).map(|(_, name)| name.clone()).collect(),
+            classes: classes::offered(known).skip(1).map(|(_, name)| name.clone()).collect(),
+            other_names: classes::other_names(known).map(|(name, class)| (name.to_owned(), class.clone())).collect(),
             network: self.segmenter.info().name.clone(),
             sha256: self.sha256.clone(),
             kept: Library::open().await.list().await,
