@@ -37,8 +37,9 @@ const SIDES: [usize; 6] = [241, 257, 273, 289, 305, 321];
 const WARM_UP: u64 = 50;
 /// The power of the fall of the rate.
 const DECAY: f32 = 0.9;
-/// Shares of the trained weights that are tried; the rest are those that training began with.
-const SHARES: [f32; 5] = [0.2, 0.4, 0.6, 0.8, 1.0];
+/// Shares of the trained weights that are tried; the rest are those that training began with. None at all is one of
+/// them: training can make a network worse.
+const SHARES: [f32; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
 /// Random numbers that belong to no picture.
 const SIDE_SLOT: u64 = 0xfffe;
 const ORDER_SLOT: u64 = 0xffff;
