@@ -605,6 +605,8 @@ describe('the address', () => {
   it('may call a class by the name that others give it', { timeout: MINUTE }, async () => {
     const tab = await open(browser, host, { device: 'cpu', classes: 'couch,dog' });
     try {
+      await tab.by('file-input').setInputFiles(join(SCRATCH, 'upright.mp4'));
+      await opened(tab.by);
       await tab.by('classes').locator('[data-class=sofa][aria-pressed=true]').waitFor({ timeout: MINUTE });
       assert.equal(await tab.by('classes').locator('[data-class=couch]').count(), 0);
       assert.equal(new URL(tab.page.url()).searchParams.get('classes'), 'sofa,dog');
